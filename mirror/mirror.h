@@ -44,7 +44,8 @@ struct mirror_config {
     uint64_t rate;          /* changed items a second while the engine is busy; 0: no limit */
     uint64_t patience_ms;   /* time-out for a reply; 0: 5 s */
     void *context;
-    void (*say)(void *context, const char *line); /* on the mirror's thread; NULL: silent */
+    void (*say)(void *context, int level,
+                const char *line); /* on the mirror's thread; NULL: silent */
 };
 
 /* Does not start the thread. NULL: out of memory or descriptors. */

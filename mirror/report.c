@@ -4,17 +4,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "mirror/clock.h"
 
 enum { LINE_MAX_LENGTH = 512 };
 
-static void log_line(const struct report *report, const char *separator, const char *text)
+static void log_line(const struct report *report, int level, const char *separator,
+                     const char *text)
 {
     char line[LINE_MAX_LENGTH];
     snprintf(line, sizeof line, "mirror: Redis %s%s%s", report->address, separator, text);
     if (report->say)
-        report->say(report->context, line);
+        report->say(report->context, level, line);
 }
 
 void report_error(struct report *report, const char *format, ...)
@@ -28,7 +30,7 @@ void report_error(struct report *report, const char *format, ...)
     if (strcmp(text, report->last) == 0)
         return;
     snprintf(report->last, sizeof report->last, "%s", text);
-    log_line(report, ": ", text);
+    log_line(report, LOG_WARNING, ": ", text);
 }
 
 void report_recovery(struct report *report, const char *format, ...)
@@ -38,6 +40,6 @@ void report_recovery(struct report *report, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    log_line(report, "", text);
+    log_line(report, LOG_INFO, "", text);
     report->last[0] = '\0';
 }

@@ -9,7 +9,7 @@
 #include "mirror/metrics.h"
 
 struct report {
-    void (*say)(void *context, const char *line); /* NULL: silent */
+    void (*say)(void *context, int level, const char *line); /* NULL: silent */
     void *context;
     const char *address;            /* of Redis, for the lines */
     struct mirror_metrics *metrics; /* keeps the last error */

@@ -33,7 +33,7 @@ struct compact_options {
     struct archive_rules rules;
     uint64_t now_ms; /* wall clock */
     void *context;   /* of the callbacks, each of which may be NULL */
-    void (*say)(void *context, const char *line);
+    void (*say)(void *context, int level, const char *line);
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, of each step */
 };
 

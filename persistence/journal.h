@@ -54,8 +54,8 @@ struct journal_options {
     /* Only a hint, before `apply`: this record comes soon; stage 0, then stage 1. */
     void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, at opening */
-    /* A line for the operator: what was cut off, what failed. Any thread. */
-    void (*say)(void *context, const char *line);
+    /* A line for the operator: what was cut off, what failed; level: of syslog.h. Any thread. */
+    void (*say)(void *context, int level, const char *line);
     uint64_t (*wall_ms)(
         void *context); /* for batches: stockd gives engine time. NULL: the real-time clock */
     uint64_t (*steady_ms)(void *context); /* NULL: the system's monotonic clock */

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <syslog.h>
 #include <time.h>
 
 #include "engine/base/probe.h"
@@ -38,7 +39,7 @@ static void say(struct journal *journal, const char *what, const struct error *w
     if (!journal->say)
         return;
     snprintf(line, sizeof line, "journal: %s: %s", what, why->text);
-    journal->say(journal->context, line);
+    journal->say(journal->context, LOG_ERR, line);
 }
 
 /* Outside the locks (J5). Both reasons are final once their bits are set. */

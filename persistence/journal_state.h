@@ -92,7 +92,7 @@ struct journal {
     uint64_t first_sequence; /* of the segments at opening */
     bool direct;
     void *context;
-    void (*say)(void *context, const char *line);
+    void (*say)(void *context, int level, const char *line);
     uint64_t (*wall_ms)(void *context);
     uint64_t (*steady_ms)(void *context);
     struct path directory; /* of the segments */

@@ -6,12 +6,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <syslog.h>
 
 #include "persistence/segment.h"
 
 struct recovery {
     const struct replay_options *options;
-    void (*say)(void *context, const char *line);
+    void (*say)(void *context, int level, const char *line);
     struct replay_result *result;
     struct error *why;
 };
@@ -134,22 +135,22 @@ static void say_what_is_cut(const struct recovery *recovery)
             "journal: cut off %" PRIu64 " bytes after %s offset %" PRIu64 " (lsn %" PRIu64 "): %s",
             result->tail_bytes, name.text, result->end_offset, result->lsn,
             result->tail == TAIL_TORN ? "a torn write" : "batches never confirmed to be on disk");
-        recovery->say(recovery->options->context, line);
+        recovery->say(recovery->options->context, LOG_WARNING, line);
     }
     if (result->file_bytes < result->segment_bytes) {
         snprintf(line, sizeof line,
                  "journal: %s had been truncated to %" PRIu64 " of %" PRIu64 " bytes; filled up "
                  "with zeroes",
                  name.text, result->file_bytes, result->segment_bytes);
-        recovery->say(recovery->options->context, line);
+        recovery->say(recovery->options->context, LOG_WARNING, line);
     }
 }
 
 /* ---- the whole ---- */
 
 int journal_recover(const struct replay_options *options,
-                    void (*say)(void *context, const char *line), struct replay_result *result,
-                    struct error *why)
+                    void (*say)(void *context, int level, const char *line),
+                    struct replay_result *result, struct error *why)
 {
     struct recovery recovery = { options, say, result, why };
     int error = settle(&recovery);

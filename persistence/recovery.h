@@ -12,7 +12,7 @@
  * 0, or -errno as replay_files; then nothing was changed, unless cutting off itself failed.
  */
 int journal_recover(const struct replay_options *options,
-                    void (*say)(void *context, const char *line), struct replay_result *result,
-                    struct error *why);
+                    void (*say)(void *context, int level, const char *line),
+                    struct replay_result *result, struct error *why);
 
 #endif

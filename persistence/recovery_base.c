@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <syslog.h>
 
 #include "persistence/segment.h"
 
@@ -71,7 +72,7 @@ static void say_passed_over(const struct recovery_base_options *options, const s
     if (!options->say)
         return;
     snprintf(line, sizeof line, "snapshot: damaged, trying the one before: %s", why->text);
-    options->say(options->context, line);
+    options->say(options->context, LOG_WARNING, line);
 }
 
 /* Loads one snapshot. 0; -EILSEQ: damaged, try the one before; another -errno ends the loading. */

@@ -10,8 +10,9 @@ struct recovery_base_options {
     const char *directory; /* the data directory */
     unsigned threads;      /* to load with; 0: one per processor */
     const struct snapshot_target *target;
-    void *context;                                /* of say */
-    void (*say)(void *context, const char *line); /* which snapshots were skipped; may be NULL */
+    void *context; /* of say */
+    void (*say)(void *context, int level,
+                const char *line); /* which snapshots were skipped; may be NULL */
 };
 
 struct recovery_base {

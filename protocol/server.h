@@ -35,9 +35,9 @@ struct server_config {
      * process that sent it. May be NULL. */
     void (*stopping)(void *context, int signal, pid_t from);
     /* Takes a line for the log: that a reply has waited for long and for what, or that none does
-     * any longer, or that handshakes fail. Any worker may call it, in the middle of its iteration.
-     * May be NULL. */
-    void (*say)(void *context, const char *line);
+     * any longer, or that handshakes fail; level: of syslog.h. Any worker may call it, in the
+     * middle of its iteration. May be NULL. */
+    void (*say)(void *context, int level, const char *line);
     void *context; /* of both */
 };
 

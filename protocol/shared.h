@@ -83,7 +83,7 @@ struct shared {
     int signal_fd;
     struct signalfd_siginfo signal; /* worker 0 reads into it */
     void (*stopping)(void *context, int signal, pid_t from);
-    void (*say)(void *context, const char *line);
+    void (*say)(void *context, int level, const char *line);
     void *context; /* of both */
 
     /* Connections of all workers. The accepting worker adds, the owner subtracts; relaxed: it is

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <syslog.h>
 
 #include "protocol/worker_end.h"
 #include "protocol/worker_half.h"
@@ -161,7 +162,7 @@ static void tell_refused(struct worker *worker)
     snprintf(line, sizeof line, "refused for lack of rights: %" PRIu64 ", first %s", refused->count,
              refused->first);
     if (shared->say)
-        shared->say(shared->context, line);
+        shared->say(shared->context, LOG_WARNING, line);
     refused->count = 0;
     worker->tell_refused_ms = worker->now.steady_ms + TELL_MS;
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "protocol/worker_access.h"
 #include "protocol/worker_end.h"
@@ -44,7 +45,7 @@ static void note_failed(struct worker *worker, const struct connection *connecti
     link_transport(&connection->link)->name_peer(&connection->link, peer, sizeof peer);
     snprintf(line, sizeof line, "no TLS with %s: %s (%" PRIu64 " failed since the last such line)",
              peer, why, worker->greetings_unsaid);
-    shared->say(shared->context, line);
+    shared->say(shared->context, LOG_WARNING, line);
     worker->greetings_unsaid = 0;
     worker->greeting_say_ms = worker->now.steady_ms + SAY_EACH_MS;
 }

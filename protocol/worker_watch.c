@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <syslog.h>
 
 enum { LOOK_EVERY_MS = 250, SLOW_MS = 1000, TELL_EVERY_MS = 10000 };
 
@@ -125,7 +126,7 @@ static void tell(const struct worker *worker, const struct line *line)
 {
     const struct shared *shared = worker->shared;
     if (shared->say)
-        shared->say(shared->context, line->text);
+        shared->say(shared->context, LOG_WARNING, line->text);
 }
 
 static void tell_wait(const struct worker *worker, const struct wait *wait, uint64_t age_ms)

@@ -38,7 +38,7 @@ GATEWAY = os.environ.get("STOCKD_GATEWAY") or os.path.join(BIN_DIR, "stock-gatew
 class Gateway:
     """One stock-gateway. `host` and `port` are where it listens while it runs."""
 
-    def __init__(self, engine, *extra, wait=True):
+    def __init__(self, engine, *extra, wait=True, env=None):
         self.directory = tempfile.mkdtemp(prefix="stockd-gateway-")
         self.ready_file = os.path.join(self.directory, "ready")
         self.log = os.path.join(self.directory, "stderr")
@@ -47,7 +47,8 @@ class Gateway:
                 "--idle-s", "300", "--drain-s", "300", "--ready-file", self.ready_file,
                 *map(str, extra)]
         with open(self.log, "ab") as log:
-            self.process = spawn(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = spawn(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                 env={**os.environ, **(env or {})})
         if wait:
             self.wait_ready()
 

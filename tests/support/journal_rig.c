@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/log/record.h"
 #include "persistence/journal_state.h"
@@ -57,9 +58,10 @@ static int check_record(void *context, const struct record_head *record, uint64_
     return 0;
 }
 
-static void hear(void *context, const char *line)
+static void hear(void *context, int level, const char *line)
 {
     struct rig *rig = context;
+    assert(level == LOG_WARNING || level == LOG_ERR);
     rig->lines++;
     if (rig->journal)
         rig->said_inside |= atomic_load(&rig->journal->requests.word) != COMBINING_OPEN ||

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/store_rig.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "persistence/format.h"
 
@@ -26,9 +28,10 @@ static int apply(void *context, const struct record_head *record, uint64_t lsn, 
     return ledger_apply(store->ledger, record, lsn);
 }
 
-static void say(void *context, const char *line)
+static void say(void *context, int level, const char *line)
 {
     struct store *store = context;
+    assert(level == LOG_WARNING || level == LOG_ERR);
     store->lines++;
     snprintf(store->last_line, sizeof store->last_line, "%s", line);
 }

@@ -2,6 +2,7 @@
 /* The mirror's parts that need no Redis: its commands, messages, stream IDs and fence. */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine/base/limits.h"
 #include "mirror/commands.h"
@@ -229,13 +230,15 @@ Test(mirror, the_longest_prefix_has_room_for_its_pattern)
 
 struct lines {
     unsigned count;
+    int level;
     char last[MIRROR_ERROR_MAX];
 };
 
-static void keep_line(void *context, const char *line)
+static void keep_line(void *context, int level, const char *line)
 {
     struct lines *lines = context;
     lines->count++;
+    lines->level = level;
     snprintf(lines->last, sizeof lines->last, "%s", line);
 }
 
@@ -251,10 +254,12 @@ Test(mirror, an_error_is_logged_once_until_recovery)
     report_error(&report, "lost %s", "it");
     cr_assert_eq(lines.count, 1);
     cr_assert_str_eq(lines.last, "mirror: Redis here:1: lost it");
+    cr_assert_eq(lines.level, LOG_WARNING);
     report_error(&report, "another");
     cr_assert_eq(lines.count, 2);
     report_recovery(&report, ": found");
     cr_assert_str_eq(lines.last, "mirror: Redis here:1: found");
+    cr_assert_eq(lines.level, LOG_INFO);
     report_error(&report, "another");
     cr_assert_eq(lines.count, 4);
     metrics_copy_error(&metrics, text);

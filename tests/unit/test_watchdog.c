@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,9 +95,10 @@ static void empty_pipe(void)
 
 /* ---- the server ---- */
 
-static void note_line(void *context, const char *line)
+static void note_line(void *context, int level, const char *line)
 {
     (void)context;
+    cr_assert_eq(level, LOG_WARNING);
     unsigned count = line_count;
     cr_assert_lt(count, LINES, "more lines than there should be; now: %s", line);
     snprintf(lines[count], sizeof lines[count], "%s", line);

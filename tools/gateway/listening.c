@@ -12,9 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tools/service/notice.h"
+
 static int cannot(const char *address, const char *why)
 {
-    fprintf(stderr, "stock-gateway: %s: %s\n", address, why);
+    notice(LOG_ERR, "start", "%s: %s", address, why);
     return -1;
 }
 

@@ -14,6 +14,8 @@
 #include "tools/gateway/listening.h"
 #include "tools/gateway/openapi.h"
 #include "tools/gateway/worker.h"
+#include "tools/service/manager.h"
+#include "tools/service/notice.h"
 
 enum { EXIT_STOPPED = 0, EXIT_NOT_STARTED = 2 };
 
@@ -47,8 +49,7 @@ static bool is_address(const struct engine *engine)
     stockd_client *client;
     int status = engine_connect(engine, &client, (stockd_options){ .connect_timeout_ms = 1 });
     if (status == STOCKD_E_ARGUMENT)
-        fprintf(stderr, "stock-gateway: --engine %s: %s\n", engine->address,
-                stockd_error_message(client));
+        notice(LOG_ERR, "start", "--engine %s: %s", engine->address, stockd_error_message(client));
     stockd_close(client);
     return status != STOCKD_E_ARGUMENT;
 }
@@ -60,6 +61,17 @@ static void guard_memory(void)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
+}
+
+static void say_serving(const char *engine, const char *bound)
+{
+    const struct notice_field fields[] = {
+        { .name = "engine", .text = engine },
+        { .name = "address", .text = bound },
+        { NULL },
+    };
+    notice_with(LOG_INFO, "gateway", fields, "serves %s at http://%s/", engine, bound);
+    manager_ready("serving");
 }
 
 static int serve(struct gateway *gateway, struct worker *workers, const char *bound,
@@ -74,8 +86,9 @@ static int serve(struct gateway *gateway, struct worker *workers, const char *bo
         (options->ready_file && write_ready_file(options->ready_file, bound) < 0)) {
         status = EXIT_NOT_STARTED;
     } else {
-        fprintf(stderr, "stock-gateway: serves %s at http://%s/\n", options->engine.address, bound);
+        say_serving(options->engine.address, bound);
         sigwait(set, &taken);
+        manager_stopping();
         if (options->ready_file)
             (void)unlink(options->ready_file);
     }
@@ -85,7 +98,7 @@ static int serve(struct gateway *gateway, struct worker *workers, const char *bo
     for (int i = 0; i < started; i++)
         worker_join(&workers[i]);
     if (status == EXIT_STOPPED)
-        fprintf(stderr, "stock-gateway: stopped\n");
+        notice(LOG_INFO, "gateway", "stopped");
     return status;
 }
 
@@ -93,16 +106,18 @@ int main(int count, char **arguments)
 {
     struct gateway gateway = { .listen_fd = -1 };
     char bound[300];
+    notice_begin("stock-gateway");
     int status = options_read(&gateway.options, count, arguments);
     if (status >= 0)
         return status;
     if (!is_address(&gateway.options.engine))
         return EXIT_NOT_STARTED;
     if (gateway.options.ops && !ops_is_address(gateway.options.ops)) {
-        fprintf(stderr, "stock-gateway: --ops: %s is not HOST:PORT\n", gateway.options.ops);
+        notice(LOG_ERR, "start", "--ops: %s is not HOST:PORT", gateway.options.ops);
         return EXIT_NOT_STARTED;
     }
     guard_memory();
+    manager_find();
     sigset_t set = block_signals();
     methods_read();
     raise_descriptors();
@@ -118,7 +133,7 @@ int main(int count, char **arguments)
     if (openapi && workers && gateway.dialer && (gateway.ops || !gateway.options.ops))
         status = serve(&gateway, workers, bound, &set);
     else if (gateway.listen_fd >= 0)
-        fprintf(stderr, "stock-gateway: out of memory\n");
+        notice(LOG_ERR, "start", "out of memory");
     dialer_stop(gateway.dialer);
     ops_stop(gateway.ops);
     free(workers);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/service/notice.h"
+
 static struct parameter columns[5][FIELDS_MAX];
 
 static struct kind kinds[] = {
@@ -42,7 +44,7 @@ enum {
 
 static void refuse_table(const char *what, const char *word)
 {
-    fprintf(stderr, "stock-gateway: methods.def: %s: %s\n", what, word);
+    notice(LOG_ERR, "start", "methods.def: %s: %s", what, word);
     abort();
 }
 

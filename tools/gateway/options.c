@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/service/notice.h"
+
 #define GATEWAY_VERSION "0.1.0"
 
 enum { EXIT_GOOD = 0, EXIT_USAGE = 2, THREADS_MOST = 64, GO_ON = -1 };
@@ -38,6 +40,8 @@ static const char usage[] =
     "  --idle-s N            for a request to be complete, and between two (30)\n"
     "  --call-s N            for the engine's answer; a slow question has six times that (10)\n"
     "  --drain-s N           for requests under way when SIGTERM comes (10)\n"
+    "  --log-format FORMAT   lines of the log: text, or json: an object each (text)\n"
+    "  --log-level LEVEL     what the log has at least: error, warning or info (info)\n"
     "  --version, --help\n"
     "\n"
     "Exit status: 0 stopped by SIGTERM or SIGINT, 2 it could not start.\n";
@@ -73,7 +77,7 @@ static const struct word {
 
 static int misused(const char *option, const char *why)
 {
-    fprintf(stderr, "stock-gateway: %s: %s\n", option, why);
+    notice(LOG_ERR, "start", "%s: %s", option, why);
     return EXIT_USAGE;
 }
 
@@ -131,6 +135,10 @@ static int take(struct options *options, const char *name, const char *value)
         }
     if (strcmp(name, "--token-file") == 0)
         return read_token(options, value);
+    if (strcmp(name, "--log-format") == 0)
+        return notice_set_format(value) ? GO_ON : misused(name, "must be text or json");
+    if (strcmp(name, "--log-level") == 0)
+        return notice_set_level(value) ? GO_ON : misused(name, "must be error, warning or info");
     return misused(name, "there is no such option; see --help");
 }
 

@@ -8,6 +8,7 @@
 #include "tools/gateway/http.h"
 #include "tools/gateway/stream.h"
 #include "tools/gateway/stream_state.h"
+#include "tools/service/notice.h"
 
 enum { SWEEP_MS = 100 };
 
@@ -123,7 +124,7 @@ static bool watch_daemon(struct worker *worker)
 
 static bool fail(const char *what)
 {
-    fprintf(stderr, "stock-gateway: cannot start a thread: %s\n", what);
+    notice(LOG_ERR, "start", "cannot start a thread: %s", what);
     return false;
 }
 

@@ -16,6 +16,7 @@
 #include "engine/events/events.h"
 #include "engine/ledger/ledger.h"
 #include "persistence/compact.h"
+#include "tools/service/notice.h"
 #include "tools/stock-journal/requests.h"
 
 enum { EXIT_DONE = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };
@@ -31,7 +32,7 @@ enum {
 
 struct settings {
     const char *directory;
-    bool archive, json, gently, on_request;
+    bool archive, json, gently, on_request, json_log;
     uint64_t archive_max_bytes, archive_days;
     uint64_t items, pools, reservations, events; /* 0: not given */
     uint64_t reports_memory;
@@ -57,6 +58,7 @@ static const char usage[] =
     "  --on-request            for stockd: standard input is a socket; compact once for each "
     "byte,\n"
     "                          and answer with the wait status\n"
+    "  --json-log              for stockd: errors and warnings as lines of JSON\n"
     "  --json                  output for programs\n"
     "\n"
     "Example: stock-journal compact /var/lib/stockd --archive --archive-days 400\n"
@@ -91,6 +93,7 @@ static int read_settings(struct settings *s, int count, char **arguments)
         { "--json", &s->json, NULL, 0 },
         { "--gently", &s->gently, NULL, 0 },
         { "--on-request", &s->on_request, NULL, 0 },
+        { "--json-log", &s->json_log, NULL, 0 },
         { "--archive-max-bytes", NULL, &s->archive_max_bytes, UINT64_MAX },
         { "--archive-days", NULL, &s->archive_days, 1000000 },
         { "--items", NULL, &s->items, 1 << 28 },
@@ -119,10 +122,10 @@ static int read_settings(struct settings *s, int count, char **arguments)
 
 /* ---- while it works ---- */
 
-static void say(void *context, const char *line)
+static void say(void *context, int level, const char *line)
 {
     (void)context;
-    fprintf(stderr, "stock-journal: %s\n", line);
+    notice(level, "compaction", "%s", line);
 }
 
 static double seconds(void)
@@ -192,7 +195,7 @@ static int run(const struct settings *s, struct compact_options *options)
     if (options->progress)
         fprintf(stderr, "\r%30s\r", "");
     if (error) {
-        fprintf(stderr, "stock-journal: %s\n", why.text);
+        notice(LOG_ERR, "compaction", "%s", why.text);
         return error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
     }
     if (s->json)
@@ -252,6 +255,9 @@ int compact_command(int count, char **arguments)
     int status = read_settings(&s, count, arguments);
     if (status != EXIT_DONE)
         return status;
+    notice_begin("stock-journal");
+    if (s.json_log)
+        notice_set_format("json");
     if (!s.on_request)
         return compact_once(&s);
     return serve_requests(STDIN_FILENO, compact_for, &s) == 0

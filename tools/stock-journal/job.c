@@ -49,9 +49,9 @@ void job_close(struct job *job)
     job->lock_fd = job->readers_fd = -1;
 }
 
-static void say(void *context, const char *line)
+static void say(void *context, int level, const char *line)
 {
-    (void)context;
+    (void)context, (void)level;
     fprintf(stderr, "stock-journal: %s\n", line);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/ledger/id_gauge.h"
+#include "tools/service/notice.h"
 
 /* Between two checks: short while the table grows, longer and longer while it does not. */
 enum { LOOK_MS = 5, SELDOM_MS = 200 };
@@ -51,31 +52,31 @@ static void watch_ids(struct caretaker *c)
     if (c->warned_ms != 0 && now_ms - c->warned_ms < WARN_AGAIN_MS)
         return;
     c->warned_ms = now_ms;
-    fprintf(stderr,
-            "stockd: at %" PRIu64 " new ids a second, the id table (%" PRIu64 ") lasts %" PRIu64
-            " s, but each id must be remembered for %" PRIu64 " s: in %" PRIu64
-            " s changes are refused as overloaded; --reservations %" PRIu64
-            " is enough, or use a shorter --remember-s\n",
-            outlook.per_s, metrics.reservations_max, outlook.last_ms / 1000,
-            metrics.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
+    notice(LOG_WARNING, "ids",
+           "at %" PRIu64 " new ids a second, the id table (%" PRIu64 ") lasts %" PRIu64
+           " s, but each id must be remembered for %" PRIu64 " s: in %" PRIu64
+           " s changes are refused as overloaded; --reservations %" PRIu64
+           " is enough, or use a shorter --remember-s",
+           outlook.per_s, metrics.reservations_max, outlook.last_ms / 1000,
+           metrics.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
 }
 
 void caretaker_warn_hours(const struct lay_out_failure *f)
 {
     if (f->calendars == 0) {
-        fprintf(stderr, "stockd: the opening hours of today are not laid out: %s\n",
-                strerror(-f->error));
+        notice(LOG_WARNING, "calendars", "the opening hours of today are not laid out: %s",
+               strerror(-f->error));
         return;
     }
     char others[40] = "";
     if (f->calendars > 1)
         snprintf(others, sizeof others, " (and those of %d other calendars)", f->calendars - 1);
-    fprintf(stderr,
-            "stockd: the opening hours of calendar \"%.*s\" cannot be laid out%s: time zone "
-            "\"%.*s\": %s; it goes on with those laid out before, or, without any, is never "
-            "open; install tzdata or set another tz; tried again each minute\n",
-            f->calendar.len, f->calendar.at, others, f->tz.len, f->tz.at,
-            f->error == -ENOENT ? "the system has no such zone" : strerror(-f->error));
+    notice(LOG_WARNING, "calendars",
+           "the opening hours of calendar \"%.*s\" cannot be laid out%s: time zone "
+           "\"%.*s\": %s; it goes on with those laid out before, or, without any, is never "
+           "open; install tzdata or set another tz; tried again each minute",
+           f->calendar.len, f->calendar.at, others, f->tz.len, f->tz.at,
+           f->error == -ENOENT ? "the system has no such zone" : strerror(-f->error));
 }
 
 /* Opening hours are laid out once a day, and what failed is tried again each minute. */

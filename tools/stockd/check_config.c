@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "engine/log/log.h"
+#include "tools/service/notice.h"
 #include "tools/stockd/options.h"
 
 enum { GOOD = 0, BAD = 2 };
 
 static int bad(const char *option, const char *value, const char *why)
 {
-    fprintf(stderr, "stockd: %s %s: %s\n", option, value, why);
+    notice(LOG_ERR, "start", "%s %s: %s", option, value, why);
     return BAD;
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "persistence/segment.h"
+#include "tools/service/notice.h"
 
 enum { LOOK_MS = 1000, RETRY_MS = 60000 };
 
@@ -153,6 +154,8 @@ static void make_words(const struct compactor *c, struct words *words)
         add_number(words, "--archive-max-bytes", options->archive_max_bytes);
         add_number(words, "--archive-days", options->archive_days);
     }
+    if (strcmp(options->log_format, "json") == 0)
+        words->all[words->count++] = "--json-log";
     words->all[words->count] = NULL;
 }
 
@@ -210,7 +213,7 @@ static void note_failure(struct compactor *c, const char *what)
 {
     c->not_before_ms = steady_ms() + RETRY_MS;
     show(&c->shown.failures, shown(&c->shown.failures) + 1);
-    fprintf(stderr, "stockd: compaction: %s\n", what);
+    notice(LOG_WARNING, "compaction", "compaction: %s", what);
 }
 
 static void begin(struct compactor *c)
@@ -228,6 +231,19 @@ static void begin(struct compactor *c)
     c->began_ms = steady_ms();
     c->compacting = true;
     atomic_store_explicit(&c->shown.running, true, memory_order_relaxed);
+}
+
+static void say_compacted(const struct compactor *c, uint64_t took_ms)
+{
+    const struct notice_field fields[] = {
+        { .name = "lsn", .number = shown(&c->shown.lsn) },
+        { .name = "bytes", .number = shown(&c->shown.bytes) },
+        { .name = "took_ms", .number = took_ms },
+        { NULL },
+    };
+    notice_with(LOG_INFO, "compaction", fields,
+                "compaction: snapshot at lsn %" PRIu64 ", %" PRIu64 " bytes, %.1f s",
+                shown(&c->shown.lsn), shown(&c->shown.bytes), (double)took_ms / 1000);
 }
 
 static void end(struct compactor *c, int status)
@@ -251,9 +267,7 @@ static void end(struct compactor *c, int status)
     if (shown(&c->shown.lsn) == before) /* the segments were not sealed yet */
         c->not_before_ms = steady_ms() + 10 * LOOK_MS;
     else
-        fprintf(stderr,
-                "stockd: compaction: snapshot at lsn %" PRIu64 ", %" PRIu64 " bytes, %.1f s\n",
-                shown(&c->shown.lsn), shown(&c->shown.bytes), (double)took / 1000);
+        say_compacted(c, took);
 }
 
 /* Something has come from the helper: an outcome, or its own end. */
@@ -270,8 +284,8 @@ static void hear(struct compactor *c)
     if (waitpid(c->helper, &status, 0) == c->helper && c->compacting)
         end(c, status ? status : SIGKILL);
     c->helper = 0;
-    fprintf(stderr, "stockd: compaction: %s has ended: there are none until the next start\n",
-            c->program.text);
+    notice(LOG_ERR, "compaction", "compaction: %s has ended: there are none until the next start",
+           c->program.text);
 }
 
 /* ---- the thread ---- */

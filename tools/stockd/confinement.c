@@ -21,6 +21,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "tools/service/notice.h"
+
 /* The sanitizers do more than the engine does: a look for leaks makes a process. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SANITIZED = true };
@@ -56,33 +58,30 @@ static void name_calls(void)
 }
 
 #ifdef RESULT
-static size_t append(char *line, size_t length, size_t size, const char *text)
-{
-    while (*text && length < size)
-        line[length++] = *text++;
-    return length;
-}
-
 /* Like all that this calls, it may run in the middle of anything: no printf. */
 static void tell(int number)
 {
-    char line[256], thread[16] = "", digits[12];
-    size_t length = 0, first = sizeof digits - 1;
+    char thread[16] = "", digits[12];
+    size_t first = sizeof digits - 1;
     prctl(PR_GET_NAME, thread);
     digits[first] = '\0';
     for (unsigned left = (unsigned)number; left > 0 || !digits[first]; left /= 10)
         digits[--first] = (char)('0' + left % 10);
-    const char *const parts[] = { "stockd: refused the system call ",
-                                  names[number],
-                                  " (",
-                                  digits + first,
-                                  ") of the thread ",
-                                  thread,
-                                  ": the engine has no use for it; if you do, --no-seccomp\n" };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        length = append(line, length, sizeof line, parts[i]);
-    if (write(STDERR_FILENO, line, length) < 0)
-        return;
+    const char *const pieces[] = { "refused the system call ",
+                                   names[number],
+                                   " (",
+                                   digits + first,
+                                   ") of the thread ",
+                                   thread,
+                                   ": the engine has no use for it; if you do, --no-seccomp",
+                                   NULL };
+    const struct notice_field fields[] = {
+        { .name = "call", .text = names[number] },
+        { .name = "number", .number = (uint64_t)number },
+        { .name = "thread", .text = thread },
+        { NULL },
+    };
+    notice_in_signal(LOG_ERR, "confinement", fields, pieces);
 }
 
 /* What this build has no name for fails as on a kernel that does not have it either: libraries try
@@ -278,7 +277,7 @@ static bool looks_up_hosts(const struct options *options)
 bool confine(const struct options *options, char *why, size_t size)
 {
     if (options->no_seccomp)
-        fprintf(stderr, "stockd: warning: system calls are not filtered (--no-seccomp)\n");
+        notice(LOG_WARNING, "confinement", "system calls are not filtered (--no-seccomp)");
     if (options->no_seccomp || SANITIZED)
         return true;
     if (looks_up_hosts(options))

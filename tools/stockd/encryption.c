@@ -4,13 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/service/notice.h"
+
 enum { LINE_MAX_BYTES = 1024 };
 
 static void say_certificate(struct tls *tls)
 {
     char line[LINE_MAX_BYTES];
     tls_describe(tls, line, sizeof line);
-    fprintf(stderr, "stockd: the certificate of tls:// addresses is %s\n", line);
+    notice(LOG_INFO, "tls", "the certificate of tls:// addresses is %s", line);
 }
 
 bool encryption_start(struct tls **tls, const struct options *options, char *why, size_t size)
@@ -37,7 +39,7 @@ void encryption_reload(struct tls *tls)
     if (tls_reload(tls, why, sizeof why))
         say_certificate(tls);
     else
-        fprintf(stderr, "stockd: the certificates stay as they are: %s\n", why);
+        notice(LOG_ERR, "tls", "the certificates stay as they are: %s", why);
 }
 
 void encryption_look(void *tls, bool asked)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "tools/service/notice.h"
+
 enum { SPARE_DESCRIPTORS = 64 };
 
 /* Raises the descriptor limit as far as allowed, and limits the connections to that. */
@@ -19,8 +21,8 @@ static uint32_t connections_possible(uint64_t wanted)
         return (uint32_t)wanted;
     uint64_t possible = limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS
                                                                : SPARE_DESCRIPTORS;
-    fprintf(stderr, "stockd: only %" PRIu64 " connections at once: ulimit -n is %" PRIu64 "\n",
-            possible, (uint64_t)limit.rlim_cur);
+    notice(LOG_WARNING, "limits", "only %" PRIu64 " connections at once: ulimit -n is %" PRIu64,
+           possible, (uint64_t)limit.rlim_cur);
     return (uint32_t)possible;
 }
 

@@ -20,6 +20,8 @@
 #include "protocol/clock.h"
 #include "protocol/server.h"
 #include "telemetry/telemetry.h"
+#include "tools/service/manager.h"
+#include "tools/service/notice.h"
 #include "tools/stockd/announce.h"
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/check_config.h"
@@ -70,7 +72,7 @@ struct program {
 
 static int cannot_start(const char *why)
 {
-    fprintf(stderr, "stockd: %s\n", why);
+    notice(LOG_ERR, "start", "%s", why);
     return EXIT_NOT_STARTED;
 }
 
@@ -97,12 +99,6 @@ static int apply_record(void *context, const struct record_head *record, uint64_
 static void prefetch_record(void *context, const struct record_head *record, unsigned stage)
 {
     ledger_apply_prefetch(((const struct program *)context)->ledger, record, stage);
-}
-
-static void say(void *context, const char *line)
-{
-    (void)context;
-    fprintf(stderr, "stockd: %s\n", line);
 }
 
 /* Batches carry engine time, so that the next start cannot begin before it. */
@@ -186,16 +182,6 @@ static void drop_ledger(struct program *program)
 
 /* ---- the journal ---- */
 
-static void say_forgotten(const struct program *program, uint64_t count)
-{
-    if (count > 0)
-        fprintf(stderr,
-                "stockd: the id table is too small for the journal's live reservations and "
-                "remembered ids: forgot %" PRIu64 " ids early; --reservations %" PRIu64
-                " would keep them\n",
-                count, program->options.reservations + count);
-}
-
 /* A ready file left by a killed engine would claim that this one is ready. Removed only once no
  * other engine can be running here, because then the file would be that one's. */
 static void remove_old_ready_file(void *context)
@@ -248,7 +234,7 @@ static int open_journal(struct program *program)
         .apply = apply_record,
         .on_prefetch = prefetch_record,
         .progress = show_progress,
-        .say = say,
+        .say = say_of_journal,
         .wall_ms = journal_time_ms,
     };
     int error = journal_open(&program->journal, &options, &program->opened, &why);
@@ -256,7 +242,7 @@ static int open_journal(struct program *program)
         return cannot_open(program, error, &why);
     program->clock = clock_start(program->opened.last_time_ms);
     program->clock_runs = true;
-    say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
+    say_forgotten(&program->options, ledger_recovered(program->ledger, program->clock.base_ms));
     program->log.tap = (struct log_tap){ events_take_run, ledger_events(program->ledger) };
     program->storage = storage_of_journal(program->journal);
     return lay_out_calendars(program);
@@ -266,11 +252,11 @@ static void close_journal(struct program *program)
 {
     struct error why = { "" };
     if (journal_close(program->journal, &why)) {
-        fprintf(stderr, "stockd: not everything is on disk: %s\n", why.text);
+        notice(LOG_ERR, "journal", "not everything is on disk: %s", why.text);
         if (program->status == EXIT_CLEAN)
             program->status = EXIT_UNCLEAN;
     } else if (program->announced && program->status == EXIT_CLEAN) {
-        fprintf(stderr, "stockd: stopped cleanly, lsn %" PRIu64 "\n", log_head(&program->log));
+        say_stopped(log_head(&program->log));
     }
 }
 
@@ -288,7 +274,7 @@ static int make_mirror(struct program *program)
         .ctx = (unsigned)program->options.workers + 1,
         .engine_ms = program->clock.base_ms,
         .steady_ms = program->clock.steady_ms,
-        .say = say,
+        .say = say_of_mirror,
     };
     if (mirroring_create(&program->mirroring, &parts, why, sizeof why))
         return 0;
@@ -322,7 +308,8 @@ static void on_stopping(void *context, int signal, pid_t from)
 {
     struct program *program = context;
     if (from != getpid())
-        fprintf(stderr, "stockd: stopping on SIG%s\n", sigabbrev_np(signal));
+        notice(LOG_INFO, "engine", "stopping on SIG%s", sigabbrev_np(signal));
+    manager_stopping();
     remove_ready_file(program);
     telemetry_stopping(program->telemetry);
 }
@@ -361,7 +348,7 @@ static int make_server(struct program *program)
         .access = tokens_access(program->tokens),
         .version = STOCKD_VERSION,
         .stopping = on_stopping,
-        .say = say,
+        .say = say_of_server,
         .context = program,
     };
     sigemptyset(&config.stop_signals);
@@ -512,9 +499,11 @@ static void on_ready(void *context)
     if (!error && *path)
         error = ready_file_show(path);
     program->ready_file_there = *path && !error;
-    if (!error)
+    if (!error) {
+        manager_ready("serving");
         return;
-    fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path, strerror(error));
+    }
+    notice(LOG_ERR, "start", "cannot write the ready file %s: %s", path, strerror(error));
     program->status = EXIT_NOT_STARTED;
     kill(getpid(), SIGTERM); /* a program that waits for the file would wait for ever */
 }
@@ -550,7 +539,7 @@ static void run(struct program *program)
     remove_ready_file(program);
     if (!error)
         return;
-    fprintf(stderr, "stockd: a worker failed: %s\n", strerror(-error));
+    notice(LOG_ERR, "server", "a worker failed: %s", strerror(-error));
     program->status = EXIT_UNCLEAN;
 }
 
@@ -574,7 +563,10 @@ int main(int argc, char **argv)
     static struct program program;
     struct options *options = &program.options;
     char why[1024];
-    if (!options_read(options, argc, argv, why, sizeof why))
+    notice_begin("stockd");
+    bool good = options_read(options, argc, argv, why, sizeof why);
+    options_apply_log(options); /* also to what is wrong with the others */
+    if (!good)
         return cannot_start(why);
     if (options->help) {
         options_print_help();
@@ -591,6 +583,7 @@ int main(int argc, char **argv)
     }
     if (options->check_config)
         return check_config(options);
+    manager_find();
     confine_first(options);
     signal(SIGPIPE, SIG_IGN); /* these two come back as errors of the call */
     signal(SIGXFSZ, SIG_IGN);

@@ -23,7 +23,7 @@ struct mirroring_parts {
     unsigned ctx;       /* of a reader */
     uint64_t engine_ms; /* at the start */
     uint64_t steady_ms; /* CLOCK_MONOTONIC then */
-    void (*say)(void *context, const char *line);
+    void (*say)(void *context, int level, const char *line);
 };
 
 /* False, and one line in why. */

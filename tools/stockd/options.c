@@ -13,6 +13,7 @@
 #include "engine/base/limits.h"
 #include "engine/events/events.h"
 #include "protocol/address.h"
+#include "tools/service/notice.h"
 
 /* ---- the options ---- */
 
@@ -59,6 +60,10 @@ static const struct option_rule rules[] = {
       "an INI file of these options: name = value" },
     { "ready-file", FORM_TEXT, AT(ready_file), 0, 0, 0, "PATH",
       "gets one line per bound address once requests are served" },
+    { "log-format", FORM_TEXT, AT(log_format), 0, 0, 0, "FORMAT",
+      "text for people, or json: each line an object (text)" },
+    { "log-level", FORM_TEXT, AT(log_level), 0, 0, 0, "LEVEL",
+      "error, warning or info: what the log has at least (info)" },
     { "http", FORM_TEXT, AT(http), 0, 0, 0, "ADDRESS",
       "HOST:PORT of /healthz, /readyz and /metrics; 127.0.0.1\n"
       "only, because it does not check who asks" },
@@ -368,6 +373,8 @@ static void set_defaults(struct options *options)
     options->redis_rate = MIRROR_RATE_EACH * processors();
     memcpy(options->durability, "always", sizeof "always");
     memcpy(options->archive, "no", sizeof "no");
+    memcpy(options->log_format, "text", sizeof "text");
+    memcpy(options->log_level, "info", sizeof "info");
     memcpy(options->tls_min, "1.3", sizeof "1.3");
     memcpy(options->redis_prefix, "stock:", sizeof "stock:");
 }
@@ -423,6 +430,22 @@ static bool ports_good(const struct options *options, char *why, size_t size)
         return redis_good(options, why, size);
     snprintf(why, size, "with %s%s%s there may be %" PRIu64 " workers at most",
              redis ? "redis" : "", redis && http ? " and " : "", http ? "http" : "", most);
+    return false;
+}
+
+bool options_apply_log(const struct options *options)
+{
+    return notice_set_format(options->log_format) & notice_set_level(options->log_level);
+}
+
+static bool log_good(const struct options *options, char *why, size_t size)
+{
+    if (options_apply_log(options))
+        return true;
+    snprintf(why, size,
+             "log-format must be text or json, and log-level error, warning or info, not "
+             "\"%.100s\" and \"%.100s\"",
+             options->log_format, options->log_level);
     return false;
 }
 
@@ -496,9 +519,10 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
 {
     static struct options given; /* by the command line alone, which takes precedence */
     set_defaults(&given);
-    if (!read_arguments(&given, argc, argv, why, size))
-        return false;
+    bool read = read_arguments(&given, argc, argv, why, size);
     *options = given;
+    if (!read)
+        return false;
     if (given.help || given.version)
         return true;
     if (given.config[0]) {
@@ -521,7 +545,8 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "log-bytes must be a power of two");
         return false;
     }
-    if (!ports_good(options, why, size) || !tls_good(options, why, size))
+    if (!log_good(options, why, size) || !ports_good(options, why, size) ||
+        !tls_good(options, why, size))
         return false;
     if (strcmp(options->archive, "yes") != 0 && strcmp(options->archive, "no") != 0) {
         snprintf(why, size, "archive must be yes or no, not \"%.100s\"", options->archive);

@@ -20,6 +20,7 @@ struct options {
     char ready_file[VALUE_MAX];
     char config[VALUE_MAX];
     char http[VALUE_MAX];
+    char log_format[VALUE_MAX], log_level[VALUE_MAX];
     char redis[VALUE_MAX], redis_prefix[VALUE_MAX], redis_user[VALUE_MAX];
     char redis_password_file[VALUE_MAX];
     uint64_t redis_database, redis_stream_length, redis_timeout_ms, redis_rate;
@@ -39,6 +40,10 @@ struct options {
 
 /* False, and one line in why (size bytes): what is wrong, and where. */
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size);
+
+/* From now on the log is as they say. False: one of them is another word; it has no effect. Also
+ * for options that could not all be read. */
+bool options_apply_log(const struct options *options);
 
 /* One of the addresses is tls:// */
 bool options_encrypt(const struct options *options);

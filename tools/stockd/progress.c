@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "protocol/clock.h"
+#include "tools/service/manager.h"
+#include "tools/service/notice.h"
 
 void show_progress(void *context, uint64_t done, uint64_t total)
 {
@@ -16,6 +18,14 @@ void show_progress(void *context, uint64_t done, uint64_t total)
     if (now < due_ms || total == 0)
         return;
     due_ms = now + 1000;
-    fprintf(stderr, "stockd: recovering: %" PRIu64 " %% of %" PRIu64 " MiB\n", done * 100 / total,
-            total >> 20);
+    char text[64];
+    const struct notice_field fields[] = {
+        { .name = "done_bytes", .number = done },
+        { .name = "total_bytes", .number = total },
+        { NULL },
+    };
+    snprintf(text, sizeof text, "recovering: %" PRIu64 " %% of %" PRIu64 " MiB", done * 100 / total,
+             total >> 20);
+    notice_with(LOG_INFO, "journal", fields, "%s", text);
+    manager_status(text);
 }

@@ -10,6 +10,7 @@
 
 #include "protocol/access.h"
 #include "protocol/clock.h"
+#include "tools/service/notice.h"
 
 /* What tells one state of the file from another. */
 struct file_mark {
@@ -115,17 +116,18 @@ static bool reload(struct tokens *tokens)
     char why[1024];
     if (!grants_load(&grants, tokens->path, why, sizeof why)) {
         atomic_fetch_add_explicit(&tokens->access->failures, 1, memory_order_relaxed);
-        fprintf(stderr, "stockd: %s; the tokens stay as they were\n", why);
+        notice(LOG_ERR, "tokens", "%s; the tokens stay as they were", why);
         return false;
     }
     uint32_t count = grants.count;
     if (!access_publish(tokens->access, &grants, clock_ms(CLOCK_REALTIME))) {
-        fprintf(stderr, "stockd: no memory for the tokens of %s; they stay as they were\n",
-                tokens->path);
+        notice(LOG_ERR, "tokens", "no memory for the tokens of %s; they stay as they were",
+               tokens->path);
         return false;
     }
-    fprintf(stderr, "stockd: read %s again: %" PRIu32 " token%s\n", tokens->path, count,
-            count == 1 ? "" : "s");
+    const struct notice_field fields[] = { { .name = "count", .number = count }, { NULL } };
+    notice_with(LOG_INFO, "tokens", fields, "read %s again: %" PRIu32 " token%s", tokens->path,
+                count, count == 1 ? "" : "s");
     return true;
 }
 
@@ -174,9 +176,9 @@ void exposure_warn(const struct server *server, const struct options *options)
         enum reach reach = server_reach(server, i);
         if (reach == REACH_LOCAL)
             continue;
-        fprintf(stderr, "stockd: warning: other machines can reach %s%s, and %s\n", address,
-                reach == REACH_ALL ? " (every address of this machine)" : "",
-                options->tokens[0] ? "tokens cross the network there unencrypted"
-                                   : "there is no authentication: trust the network");
+        notice(LOG_WARNING, "access", "other machines can reach %s%s, and %s", address,
+               reach == REACH_ALL ? " (every address of this machine)" : "",
+               options->tokens[0] ? "tokens cross the network there unencrypted"
+                                  : "there is no authentication: trust the network");
     }
 }

@@ -14,6 +14,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "tools/service/notice.h"
+
 enum { LOOK_MS = 500 };
 
 /* Per cent of a table at which it logs a line. */
@@ -61,16 +63,22 @@ static void look_at(struct table *table, uint64_t used, uint64_t max)
     if (reached == table->said)
         return;
     table->said = reached;
+    const struct notice_field fields[] = {
+        { .name = "table", .text = table->name },
+        { .name = "used", .number = used },
+        { .name = "size", .number = max },
+        { NULL },
+    };
     if (used >= max)
-        fprintf(stderr,
-                "stockd: the table of %s is full (%" PRIu64 "): new %s are refused with \"limit\" "
-                "until the engine is started with larger --%s\n",
-                table->name, max, table->name, table->name);
+        notice_with(LOG_ERR, "tables", fields,
+                    "the table of %s is full (%" PRIu64 "): new %s are refused with \"limit\" "
+                    "until the engine is started with larger --%s",
+                    table->name, max, table->name, table->name);
     else
-        fprintf(stderr,
-                "stockd: the table of %s is %u %% full (%" PRIu64 " of %" PRIu64
-                "): start the engine with larger --%s before new ones are refused\n",
-                table->name, levels[reached - 1], used, max, table->name);
+        notice_with(LOG_WARNING, "tables", fields,
+                    "the table of %s is %u %% full (%" PRIu64 " of %" PRIu64
+                    "): start the engine with larger --%s before new ones are refused",
+                    table->name, levels[reached - 1], used, max, table->name);
 }
 
 static void look_at_tables(struct watch *w)
@@ -92,10 +100,10 @@ static bool take_signal(const struct watch *w)
     if (signal.ssi_signo == SIGHUP && w->task_count > 0)
         return true;
     if (signal.ssi_signo == SIGHUP)
-        fprintf(stderr, "stockd: ignored SIGHUP: there is nothing to reload\n");
+        notice(LOG_INFO, "engine", "ignored SIGHUP: there is nothing to reload");
     else if (signal.ssi_signo != SIGHUP)
-        fprintf(stderr, "stockd: ignored SIG%s: it has no meaning here\n",
-                sigabbrev_np((int)signal.ssi_signo));
+        notice(LOG_INFO, "engine", "ignored SIG%s: it has no meaning here",
+               sigabbrev_np((int)signal.ssi_signo));
     return false;
 }
 
