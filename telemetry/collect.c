@@ -143,6 +143,9 @@ void collect(struct collector *c, struct exposition *e, const _Atomic bool *leav
 {
     uint64_t engine_ms = clock_engine_ms(c->engine.clock, clock_ms(CLOCK_MONOTONIC));
     collect_requests(c, e);
+    expose_counter(e, "stockd_system_calls_refused",
+                   "System calls that the engine's filter refused: it has no use for them.",
+                   c->engine.refused_calls ? c->engine.refused_calls() : 0);
     collect_journal(c, e);
     collect_tables(c, e, engine_ms);
     ledger_begin(c->engine.ctx, engine_ms, clock_ms(CLOCK_REALTIME));

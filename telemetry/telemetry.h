@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct ctx;
 struct engine_clock;
@@ -31,6 +32,8 @@ struct telemetry_engine {
     struct ctx *ctx; /* a reader's, for the port's thread only */
     const struct engine_clock *clock;
     const char *directory; /* the data directory */
+    /* System calls that the process's filter has refused; NULL: they are not counted. */
+    uint64_t (*refused_calls)(void);
 };
 
 struct telemetry_config {

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import unittest
+import urllib.request
 
 from stockd_harness import SANITIZED, Server, StockdTestCase, main, wait_until
 from system_calls_within import CannotTrace, make_calls
@@ -70,14 +71,20 @@ class Confinement(StockdTestCase):
                  ("setuid", 0), ("unshare", 0), ("mount", 0, 0, 0, 0, 0), ("bpf", 0, 0, 0),
                  ("io_uring_setup", 1, 0), ("kill", mine, 0), ("open_by_handle_at", 0, 0, 0),
                  ("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0), ("seccomp", 1, 0, 0)]
+        before = self.refused_calls()
         for call, result in zip(calls, self.within(*calls)):
             self.assertEqual(result, -errno.EPERM, call)
+        self.assertEqual(self.refused_calls() - before, len(calls), "each counts, though one line tells")
         log = self.server.stderr()
         for name in {call[0] for call in calls}:
             said = [line for line in log.splitlines() if f"system call {name} (" in line]
             self.assertEqual(len(said), 1, log)
             self.assertIn("of the thread stockd", said[0])
         self.assertEqual(self.call("ping"), "pong")
+
+    def refused_calls(self):
+        with urllib.request.urlopen(self.server.http + "/metrics") as answer:
+            return int(re.search(rb"^stockd_system_calls_refused_total (\d+)$", answer.read(), re.M)[1])
 
     def test_allowed(self):
         """The same ways, so that the refusals above are the filter's and not the test's."""

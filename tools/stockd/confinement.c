@@ -47,6 +47,14 @@ static char names[CALLS_MOST][NAME_MOST];
 /* Relaxed: a second line would do no harm. */
 static _Atomic bool told[CALLS_MOST];
 
+/* Relaxed: no other data depends on it. A lock-free atomic is safe in a signal's handler. */
+static _Atomic uint64_t refused;
+
+uint64_t confinement_refused(void)
+{
+    return atomic_load_explicit(&refused, memory_order_relaxed);
+}
+
 static void name_calls(void)
 {
     for (int number = 0; number < CALLS_MOST; number++) {
@@ -93,6 +101,8 @@ static void on_refused(int signal, siginfo_t *info, void *context)
     int saved = errno;
     (void)signal;
     bool known = number >= 0 && number < CALLS_MOST && names[number][0];
+    if (known)
+        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
     if (known && !atomic_exchange_explicit(&told[number], true, memory_order_relaxed))
         tell(number);
     RESULT(interrupted) = known ? -EPERM : -ENOSYS;

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "tools/stockd/options.h"
 
@@ -27,5 +28,8 @@ void confine_first(const struct options *options);
 /* Confines all threads that there are, and those that they start, if the options want it. False:
  * one line in why. */
 bool confine(const struct options *options, char *why, size_t size);
+
+/* How many calls the filter has refused, of those that have a name. Any thread. */
+uint64_t confinement_refused(void);
 
 #endif

@@ -462,6 +462,7 @@ static int attach_ops_port(struct program *program)
         .ctx = ledger_ctx(program->ledger, ctx),
         .clock = &program->clock,
         .directory = program->options.data,
+        .refused_calls = confinement_refused,
     };
     telemetry_attach(program->telemetry, &engine);
     return 0;
