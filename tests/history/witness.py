@@ -66,8 +66,13 @@ def redraw(reservation, call):
     less, new = list(kept), []
     if call.method == "amend":
         done = [draw[3] for draw in draws]
-        for sku, qty, place in call.lines:
-            more = take_out(draws, less, sku, place, take_out(draws, done, sku, place, qty))
+        wanted = [
+            (sku, place, take_out(draws, less, sku, place, take_out(draws, done, sku, place, qty)))
+            for sku, qty, place in call.lines
+        ]
+        for sku, place, more in wanted:
+            for elsewhere in {draw[1] for draw in draws} - {place}:  # what was handed over counts
+                more = take_out(draws, done, sku, elsewhere, more)
             new += [[sku, place, more, 0, 0]] if more else []
     else:
         for sku, source, target, qty in call.params[1]:
