@@ -192,6 +192,8 @@ class History:
         for call in self.calls:
             if call.code and call.code not in may_fail.get(call.method, ()):
                 raise Violation(f"{call.method} may not be answered {call.code}", [call])
+            if call.code == "bad_request" and call.details.get("param") != "eta_ms":
+                raise Violation(f"{call.method} is refused, and not for its ETA", [call])
 
     # ---- which changes there were
 
@@ -264,9 +266,24 @@ class History:
 
     def hear_history(self):
         kinds = ("expire", "short", "late") if self.supplies else ("sourced", "short")
+        if self.supplies:
+            self.hear_steps()
         for lsn, kind, ident in self.engine.own(kinds):
             line = [None, 0, None, kind, [ident], None, None]
             self.tell(Call(line, self.era_of(lsn)), lsn, kind)
+
+    def hear_steps(self):
+        """A step of a supply whose answer was lost, and that was not named by an op: whoever asked
+        for it again may have been told of a later change only."""
+        for lsn, kind, ident in self.engine.own(SUPPLY_STEPS):
+            op = self.engine.all_rows[lsn][0]["op"]
+            if lsn in self.changes or op:
+                continue
+            for call in self.lost_steps.get(ident, ()):
+                if call.method == kind and not call.options.get("op"):
+                    if call.era == self.era_of(lsn):
+                        self.tell(call, lsn, "supply")
+                        break
 
     def hear_shorts(self):
         """If nobody asked for history, a view with an lsn that nothing else has is of a reservation

@@ -91,6 +91,8 @@ class SupplyWitness(Witness):
         self.ways = {}  # (sku, supply) -> units under way
         self.orders = self.reservations  # id -> Order
         self.lacks = {}  # (sku, place) -> [(change, promises that may have nothing behind them)...]
+        self.created_ms = {
+            view.params[0]: view.result.get("created_ms") for view in history.views.values()}
         self.handed = {}  # (sku, supply) -> units that were surely of it, and handed over
         self.late = set()  # (supply, ETA) of which that was told
         self.fewer = set()  # items of which something was found missing
@@ -169,7 +171,8 @@ class SupplyWitness(Witness):
             self.apply_supply_step(change, document)
         document.keep(change)
         for call in change.told:
-            check_told(document, call)
+            if call.granted:
+                check_told(document, call)
 
     def apply_supply_step(self, change, document):
         rows = change.table
@@ -182,7 +185,8 @@ class SupplyWitness(Witness):
             after = copy.deepcopy(document)
             effect = (after.step(call) if call.method != "reschedule"
                       else self.reschedule(after, call))
-            if effect is None or not all(Version(change, after).is_told(c) for c in change.told):
+            told = [one for one in change.told if one.granted]
+            if effect is None or not all(map(Version(change, after).is_told, told)):
                 continue
             document.__dict__.update(after.__dict__)
             change.made_by = call
@@ -244,9 +248,9 @@ class SupplyWitness(Witness):
         """The supply that a line is drawn from; None: what is on hand."""
         kinds = {row["kind"] for row in change.table
                  if (row["sku"], row["location"]) == (sku, place)}
-        for ident in {ident for item, ident in self.ways if item == sku}:
-            document = self.documents[ident]
-            if document.place == place and document.eta_ms == ready_ms and kinds != {"shared"}:
+        at_once = ready_ms == self.created_ms.get(change.told[0].params[0])
+        for ident in self.under_way(sku, place) if kinds != {"shared"} and not at_once else ():
+            if self.documents[ident].eta_ms == ready_ms:
                 return ident
         if kinds and "shared" not in kinds:
             raise Violation(f"U4: {sku} is promised at {place} of what is under way, and of that nothing "
@@ -257,7 +261,7 @@ class SupplyWitness(Witness):
         """U4. ETAs that it had during the call."""
         settings = self.history.channels[channel]
         etas = self.etas(document, change.lo, change.hi)
-        began, ended = self.wall_ms(change.lo) - TURN_MS, self.wall_ms(change.hi) + TURN_MS
+        began, ended = self.made_at(change)
         if settings.get("promise") != "incoming":
             raise Violation(f"U4: {channel} promises nothing that is on its way", [change])
         if all(eta is None or eta <= began for eta in etas):
@@ -265,6 +269,13 @@ class SupplyWitness(Witness):
         horizon_s = settings.get("horizon_s", math.inf)
         if all(eta and eta > ended + horizon_s * 1000 for eta in etas):
             raise Violation(f"U4: {document.ident} comes too late for {channel}", [change])
+
+    def made_at(self, change):
+        """When an order was made, by the engine's clock; or between which times that was."""
+        created_ms = self.created_ms.get(change.told[0].params[0])
+        if created_ms is not None:
+            return created_ms, created_ms
+        return self.wall_ms(change.lo) - TURN_MS, self.wall_ms(change.hi) + TURN_MS
 
     @staticmethod
     def etas(document, lo, hi):

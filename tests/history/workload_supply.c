@@ -206,11 +206,11 @@ static void ask_supply_step(struct workload *w, struct request *request)
     int dice = random_below(&w->random, 100);
     if (!any_supply(w, &supply))
         ask_expect(w, request);
-    else if (supply.transfer && dice < 25)
+    else if (supply.transfer && dice < 30)
         ask_ship(w, request, &supply);
-    else if (dice < 55)
+    else if (dice < 50)
         ask_arrive(w, request, &supply);
-    else if (dice < 70)
+    else if (dice < (supply.transfer ? 75 : 65))
         ask_withdraw(w, request, &supply);
     else if (dice < 85)
         ask_reschedule(w, request, &supply);

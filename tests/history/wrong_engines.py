@@ -321,7 +321,10 @@ WRONG = {
     ),
     "nowhere_for_a_moment": (
         "a transfer takes here, and a moment later gives there",
-        [("before", "before-takes", "moving = false; tentative = takes > 1;"), BEFORE_GIVE],
+        [
+            ("before", "before-takes", "moving = false; tentative = takes > 1;"),
+            ("before", "give", "if (kind->gives && ctx->postings->takes > 0) usleep(1500);"),
+        ],
         SUPPLIES_HOT,
     ),
     "late_sold": (
@@ -334,7 +337,7 @@ WRONG = {
         [("replace", "left",
           "uint32_t shipped = s->type == RECORD_WITHDRAW ? line_under_way(line) : 0;"
           "return s->txn.reservation->from ? line_held(line) + shipped : line_under_way(line);")],
-        SUPPLIES,
+        (*SUPPLIES, "--calls", "600"),
     ),
     "reschedule_forgets": (
         "what was promised of a supply is free once it has another ETA",
