@@ -197,10 +197,17 @@ class Day:
         """Until all holds have ended, and all that has changed was looked at and can be read."""
         self.wait(lambda: not desk.must("orders", {"state": "held", "limit": 1})["orders"],
                   "the end of all holds")
-        lsn = desk.must("locations")["lsn"]
+        lsn = self.beyond_all_shown(desk)
         self.wait(lambda: desk.must("info", "feed")["feed"]["crossings_lsn"] >= lsn, "a look")
-        lsn = desk.must("locations")["lsn"]
+        lsn = self.beyond_all_shown(desk)
         self.wait(lambda: desk.must("events", lsn, {"limit": 1})["lsn"] >= lsn, "the last events")
+
+    def beyond_all_shown(self, desk):
+        """An LSN after that of each change that a question has shown by now. What a question shows
+        may not be written yet: then events do not tell it, and the question's own `lsn` may be
+        before it. But a change that is made now comes after it."""
+        name = f"Article 0, as of {time.time()}"
+        return desk.must("item_set", self.network.items[0], {"name": name})["lsn"]
 
     def wait(self, holds, what):
         deadline = time.monotonic() + self.engine.patience_s

@@ -5,6 +5,7 @@ in_own_world() puts the process into a mount namespace of its own, so that nothi
 whatever becomes of it; loop devices clear themselves when the last one who has them open is gone.
 """
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -17,6 +18,7 @@ import tempfile
 import time
 
 SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32): ext4 and XFS
+FREEZE, THAW = 0xC0045877, 0xC0045878  # _IOWR('X', 119, int), _IOWR('X', 120, int)
 NO_LOG_FLUSH = 2
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_AUTOCLEAR = 0x4C82, 0x4C0A, 4
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 2
@@ -144,6 +146,19 @@ class Disk:
         directory = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(directory, SHUTDOWN, struct.pack("=I", NO_LOG_FLUSH))
+        finally:
+            os.close(directory)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Writes wait as long as this lasts."""
+        directory = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(directory, FREEZE, 0)
+            try:
+                yield
+            finally:
+                fcntl.ioctl(directory, THAW, 0)
         finally:
             os.close(directory)
 
