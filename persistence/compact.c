@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/ledger/leaps.h"
 #include "engine/ledger/ledger.h"
 #include "persistence/replay_files.h"
 #include "persistence/sealed.h"
@@ -148,6 +149,11 @@ static void on_prefetch(void *context, const struct record_head *record, unsigne
     ledger_apply_prefetch(((const struct job *)context)->ledger, record, stage);
 }
 
+static void on_leap(void *context, uint64_t from, uint64_t to)
+{
+    ledger_leap(((const struct job *)context)->ledger, from, to);
+}
+
 static int load_base(struct job *job, struct recovery_base *base)
 {
     struct snapshot_target target = { job, fresh_ledger, report };
@@ -171,6 +177,7 @@ static int replay(struct job *job, const struct recovery_base *base, const struc
                                       .context = job,
                                       .on_record = apply,
                                       .on_prefetch = on_prefetch,
+                                      .on_leap = on_leap,
                                       .on_progress = report };
     int error = replay_files(&options, found, job->why);
     const char *ledger_says = ctx_failure(ledger_ctx(job->ledger, 0))->message;

@@ -73,9 +73,11 @@ uint64_t batch_make(void *batch, uint32_t length, const struct batch_seal *seal)
     assert(length % 8 == 0);
     assert(span <= BATCH_BYTES_MAX);
     assert(seal->promised < seal->number);
+    assert(length == 0 || !(seal->flags & BATCH_LEAP)); /* F17 */
     struct batch_header header = {
         .first_lsn = seal->first_lsn,
         .length = length,
+        .flags = seal->flags,
         .number = seal->number,
         .promised = seal->promised,
         .previous = seal->previous,
@@ -107,9 +109,16 @@ static bool header_is_ours(const void *batch, size_t available, uint64_t directo
            header->checksum == header_checksum(header, directory_id);
 }
 
+static bool has_unknown_flags(const struct batch_header *header)
+{
+    return (header->flags & ~(uint32_t)BATCH_FLAGS) != 0;
+}
+
 static bool header_is_sound(const struct batch_header *header)
 {
-    return header->flags == 0 && header->length % 8 == 0 &&
+    bool leaps = (header->flags & BATCH_LEAP) != 0;
+    return !has_unknown_flags(header) && header->length % 8 == 0 &&
+           (!leaps || header->length == 0) && /* F17 */
            header->length <= BATCH_BYTES_MAX - sizeof *header && header->promised < header->number;
 }
 
@@ -126,7 +135,7 @@ enum batch_verdict batch_check(const void *batch, size_t available, uint64_t dir
         size_t seen = available < sizeof header ? available : sizeof header;
         return bytes_are_zero(batch, seen) ? BATCH_NONE : BATCH_INVALID;
     }
-    if (header.flags != 0)
+    if (has_unknown_flags(&header))
         return BATCH_UNKNOWN;
     if (!header_is_sound(&header))
         return BATCH_INVALID;

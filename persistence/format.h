@@ -61,6 +61,12 @@
  *     if the batch were valid. A header that is not whole states nothing. So no disk needs to write
  *     a sector atomically: half a header over zeroes (F5) is not whole.
  *
+ * F17 A batch has the flag BATCH_EARLY if its run acknowledges batches that are not durable yet: a
+ *     power cut may take back what was told. If such a run does not end with a clean stop, the next
+ *     opening's batch (F12) has the flag BATCH_LEAP: it has no records, and the log goes on
+ *     LSN_LEAP beyond it. No run has told of more than its unsynced segments hold: so no LSN that
+ *     was told and lost is ever that of another record.
+ *
  * F8 has a limit that no checksum can lift: damage to the last batches, which were in flight
  * together, looks like writes torn by a power cut. So damage there is cut off, although it may have
  * been acknowledged, until a later batch, or a clean close, states it durable (F6, F12). With
@@ -90,8 +96,12 @@ enum {
 
 #define SEGMENT_BYTES_DEFAULT (UINT64_C(64) << 20)
 #define SEGMENT_BYTES_MAX (UINT64_C(16) << 30)
+#define LSN_LEAP (UINT64_C(64) << 30) /* F17 */
 #define SEGMENT_MAGIC "SDSEGMT1"
 #define BATCH_MAGIC "SDBATCH1"
+
+/* F17 */
+enum batch_flag { BATCH_EARLY = 1, BATCH_LEAP = 2, BATCH_FLAGS = BATCH_EARLY | BATCH_LEAP };
 
 /* The first 64 bytes of a segment's first block; the rest of the block is zero. */
 struct segment_header {
@@ -110,7 +120,7 @@ struct batch_header {
     char magic[8];
     uint64_t first_lsn; /* position of the first record's first byte */
     uint32_t length;    /* bytes of the records; a multiple of 8 */
-    uint32_t flags;     /* 0; others are reserved for later versions */
+    uint32_t flags;     /* of enum batch_flag; others are reserved for later versions */
     uint64_t number;    /* 1, 2, 3, ... over all segments */
     uint64_t promised;  /* the durable watermark (F6); 0: none yet */
     uint64_t previous;  /* checksum of the previous batch; 0 in the very first */
@@ -124,6 +134,7 @@ _Static_assert(sizeof(struct segment_header) == 64, "as in the file");
 _Static_assert(sizeof(struct batch_header) == BATCH_HEADER_BYTES, "as in the file");
 _Static_assert(sizeof(struct batch_header) <= 512, "in the first sector, whatever the disk's size");
 _Static_assert(BATCH_ROOM_MIN <= BATCH_BYTES_MAX, "a batch takes any record");
+_Static_assert(4 * SEGMENT_BYTES_MAX <= LSN_LEAP, "two unsynced segments, and the ring (F17)");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files hold integers as memory does");
 
 /* Fills a whole zeroed block. */
@@ -147,10 +158,17 @@ static inline uint32_t batch_span(uint32_t length)
     return (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
 }
 
+/* Where the log goes on after the batch. */
+static inline uint64_t batch_end_lsn(const struct batch_header *header)
+{
+    return header->first_lsn + (header->flags & BATCH_LEAP ? LSN_LEAP : header->length);
+}
+
 /* What batch_make needs besides the records. */
 struct batch_seal {
     uint64_t directory_id;
     uint64_t first_lsn;
+    uint32_t flags;
     uint64_t number;
     uint64_t promised;
     uint64_t previous;

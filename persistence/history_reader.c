@@ -114,6 +114,8 @@ static int read_records(struct reading *reading, const struct batch_header *head
         if (error)
             return error;
     }
+    if (!reading->done)
+        reading->lsn = batch_end_lsn(header); /* F17 */
     if (reading->done || records.left == 0)
         return 0;
     return error_set(&reading->why, -EILSEQ,

@@ -345,7 +345,7 @@ static bool add_batch(struct id_index *index, struct id_part *part, uint64_t off
         span->first_lsn = header->first_lsn;
     }
     span->end = offset + batch_span(header->length);
-    span->end_lsn = header->first_lsn + header->length;
+    span->end_lsn = batch_end_lsn(header);
     if (!add_records(index, records, header->length))
         return false;
     return span->end - span->offset < ID_SPAN_BYTES || close_span(index, part);

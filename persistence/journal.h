@@ -53,6 +53,8 @@ struct journal_options {
     int (*apply)(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms);
     /* Only a hint, before `apply`: this record comes soon; stage 0, then stage 1. */
     void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
+    /* At opening: the log leaps (F17). Of the LSNs in between, none is any record's. */
+    void (*on_leap)(void *context, uint64_t from, uint64_t to);
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, at opening */
     /* A line for the operator: what was cut off, what failed; level: of syslog.h. Any thread. */
     void (*say)(void *context, int level, const char *line);
@@ -62,7 +64,8 @@ struct journal_options {
 };
 
 struct journal_opened {
-    uint64_t lsn;          /* where the log begins now */
+    uint64_t recovered_lsn; /* where it ended */
+    uint64_t lsn;           /* where the log begins now; greater if it has leapt */
     uint64_t last_time_ms; /* engine time of the last batch, 0 if none: time must not go below it */
     uint64_t records;
     uint64_t batches;
@@ -116,9 +119,10 @@ int journal_close(struct journal *journal, struct error *why);
 void journal_abandon(struct journal *journal);
 
 struct journal_metrics {
-    uint64_t written_lsn; /* handed to the kernel up to here */
-    uint64_t durable_lsn; /* on disk up to here */
-    uint64_t batches;     /* since opening, as are the next five */
+    uint64_t written_lsn;   /* handed to the kernel up to here */
+    uint64_t durable_lsn;   /* on disk up to here */
+    uint64_t recovered_lsn; /* where the journal ended at opening */
+    uint64_t batches;       /* since opening, as are the next five */
     uint64_t records;
     uint64_t record_bytes;
     uint64_t file_bytes;    /* with headers and padding */

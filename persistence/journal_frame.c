@@ -90,7 +90,7 @@ unsigned char *journal_buffer(const struct journal *journal)
     return journal->buffers + (journal->framed.number + 1) % JOURNAL_BATCHES * BATCH_BYTES_MAX;
 }
 
-void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
+void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uint32_t *span)
 {
     struct segment *current = &journal->current;
     unsigned char *batch = journal_buffer(journal);
@@ -109,6 +109,7 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
     struct batch_seal seal = {
         .directory_id = journal->directory_id,
         .first_lsn = journal->framed.lsn,
+        .flags = flags | (journal->durability == DURABILITY_ALWAYS ? 0U : BATCH_EARLY), /* F17 */
         .number = journal->framed.number + 1,
         .promised = durable,
         .previous = journal->previous,
@@ -116,7 +117,8 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
     };
     assert(seal.promised < seal.number); /* F6 */
     journal->previous = batch_make(batch, length, &seal);
-    journal->framed = (struct log_position){ seal.first_lsn + length, seal.number };
+    const struct batch_header *made = (const struct batch_header *)(const void *)batch;
+    journal->framed = (struct log_position){ batch_end_lsn(made), seal.number };
     current->used += *span;
     current->end = journal->framed;
 

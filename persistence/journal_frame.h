@@ -30,7 +30,7 @@ void journal_take_next(struct journal *journal);
 unsigned char *journal_buffer(const struct journal *journal);
 
 /* Makes the batch of the `length` bytes of records in that buffer after the header; the caller
- * writes it at current.used - *span. */
-void journal_frame(struct journal *journal, uint32_t length, uint32_t *span);
+ * writes it at current.used - *span. flags: BATCH_LEAP or 0. */
+void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uint32_t *span);
 
 #endif

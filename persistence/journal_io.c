@@ -171,7 +171,7 @@ static bool find_batch(struct journal *journal, bool idle, struct file_request *
     if (length == 0)
         return false;
     uint32_t span;
-    journal_frame(journal, length, &span);
+    journal_frame(journal, length, 0, &span);
     PROBE(batch, journal->framed.number, journal->framed.lsn, span);
     *request = (struct file_request){
         .kind = FILE_WRITE,
@@ -400,6 +400,7 @@ void journal_metrics(const struct journal *journal, struct journal_metrics *metr
     *metrics = (struct journal_metrics){
         .written_lsn = watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn,
         .durable_lsn = watermark_read(&journal->watermarks, WATERMARK_DISK).lsn,
+        .recovered_lsn = journal->recovered_lsn,
         GET(batches),
         GET(records),
         GET(record_bytes),

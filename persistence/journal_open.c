@@ -49,14 +49,15 @@ static void raise_all(struct journal *journal, struct log_position position)
     watermark_raise(&journal->watermarks, WATERMARK_KERNEL, position);
 }
 
-/* Writes a batch without records, which states that all before it is durable (F12). Synchronous. */
-static int write_empty_batch(struct journal *journal)
+/* Writes a batch without records, which states that all before it is durable (F12). Synchronous.
+ * flags: BATCH_LEAP or 0. */
+static int write_empty_batch(struct journal *journal, uint32_t flags)
 {
     uint32_t span;
     uint64_t offset = journal->current.used;
     unsigned char *batch = journal_buffer(journal);
     assert(offset + BLOCK_BYTES <= journal->current.bytes);
-    journal_frame(journal, 0, &span);
+    journal_frame(journal, 0, flags, &span);
     int error = file_write_all(journal->files, journal->current.fd, batch, span, offset);
     if (!error)
         error = journal->files->sync(journal->files->context, journal->current.fd);
@@ -150,6 +151,32 @@ static int open_segments(struct journal *journal, const struct replay_result *fo
     return error;
 }
 
+/* F17: the last run may have told of what is lost. If nothing of it is left to say whether it was
+ * early, and no batch may be behind the snapshot, it was as this one is. */
+static bool must_leap(const struct journal *journal, const struct journal_opened *opened,
+                      const struct replay_result *found)
+{
+    if (found->number == 0 || found->stopped)
+        return false;
+    if (found->number == opened->base.position.number)
+        return journal->durability != DURABILITY_ALWAYS;
+    return (found->flags & BATCH_EARLY) != 0;
+}
+
+/* The opening's batch. */
+static int write_first_batch(struct journal *journal, const struct journal_options *options,
+                             const struct replay_result *found, struct journal_opened *opened)
+{
+    bool leaps = must_leap(journal, opened, found);
+    int error = write_empty_batch(journal, leaps ? BATCH_LEAP : 0);
+    if (error)
+        return error;
+    opened->lsn = journal->framed.lsn;
+    if (leaps && options->on_leap)
+        options->on_leap(options->context, opened->recovered_lsn, opened->lsn);
+    return 0;
+}
+
 static int find_base(const struct journal *journal, const struct journal_options *options,
                      struct recovery_base *base, struct error *why)
 {
@@ -175,19 +202,21 @@ static int recover(struct journal *journal, const struct journal_options *option
         .context = options->context,
         .on_record = options->apply,
         .on_prefetch = options->on_prefetch,
+        .on_leap = options->on_leap,
         .on_progress = options->progress,
     };
     error = journal_recover(&follow, options->say, found, why);
     if (error)
         return error;
     journal->directory_id = found->directory_id;
+    journal->recovered_lsn = found->lsn;
     journal->framed = (struct log_position){ found->lsn, found->number };
     journal->previous = found->checksum;
     journal->time_ms = found->time_ms;
     raise_all(journal, journal->framed);
     *opened = (struct journal_opened){
         .base = opened->base,
-        .lsn = found->lsn,
+        .recovered_lsn = found->lsn,
         .last_time_ms = found->time_ms,
         .records = found->records,
         .batches = found->number,
@@ -244,7 +273,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
         error = stop_mark_remove(journal->files, journal->directory.text, why); /* F14 */
     if (error)
         return error;
-    error = write_empty_batch(journal);
+    error = write_first_batch(journal, options, &found, opened);
     if (error)
         return error_system(why, error, "cannot write to %s",
                             segment_name(journal->current.sequence).text);
@@ -327,7 +356,7 @@ static int close_in_order(struct journal *journal, struct error *why)
     if (!error) {
         assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn == journal->framed.lsn);
         raise_all(journal, journal->framed);
-        error = write_empty_batch(journal);
+        error = write_empty_batch(journal, 0);
     }
     if (error)
         return error_system(why, error, "cannot close the journal");

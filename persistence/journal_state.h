@@ -90,6 +90,7 @@ struct journal {
     uint64_t segment_bytes;
     uint64_t directory_id;
     uint64_t first_sequence; /* of the segments at opening */
+    uint64_t recovered_lsn;  /* where they ended */
     bool direct;
     void *context;
     void (*say)(void *context, int level, const char *line);

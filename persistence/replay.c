@@ -97,7 +97,9 @@ int replay_batch(struct replay *replay, const struct batch_header *header,
         replay->over = true;
         return error;
     }
-    replay->at.lsn += header->length;
+    replay->at.lsn = batch_end_lsn(header);
+    if ((header->flags & BATCH_LEAP) && replay->target.on_leap) /* F17 */
+        replay->target.on_leap(replay->target.context, header->first_lsn, replay->at.lsn);
     replay->at.number = header->number;
     replay->at.checksum = header->checksum;
     replay->at.time_ms = header->time_ms;

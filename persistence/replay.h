@@ -34,6 +34,8 @@ struct replay_target {
                      uint64_t time_ms);
     /* Only a hint: this record comes soon; stage 0, then 1, before on_record. */
     void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
+    /* The log leaps (F17): of the LSNs in between, none is any record's. */
+    void (*on_leap)(void *context, uint64_t from, uint64_t to);
 };
 
 struct replay {

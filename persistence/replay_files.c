@@ -53,6 +53,7 @@ static int push(struct chain *chain, const struct batch_header *header,
         return error_set(chain->walk->why, error, "%s: offset %" PRIu64 ": %s",
                          segment_name(reader->sequence).text, reader->offset, why.text);
     note_end(chain, reader->offset + batch_span(header->length));
+    chain->walk->result->flags = header->flags;
     chain->accepted = true;
     return 0;
 }
@@ -124,7 +125,7 @@ static int walk_chain(struct replay_walk *walk)
     const struct replay_options *options = walk->options;
     struct chain chain = { .walk = walk, .first = walk->result->end_sequence + 1 };
     const struct replay_target target = { options->context, options->on_record,
-                                          options->on_prefetch };
+                                          options->on_prefetch, options->on_leap };
     const struct journal_visitor visitor = {
         .context = &chain, .segment = take_segment, .block = take_block, .leave = leave_segment
     };

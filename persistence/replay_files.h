@@ -31,6 +31,7 @@ struct replay_options {
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
     void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
+    void (*on_leap)(void *context, uint64_t from, uint64_t to);
     /* A valid batch, before its records. Non-zero ends the walk. */
     int (*on_batch)(void *context, const struct batch_header *batch, uint64_t sequence,
                     uint64_t offset);
@@ -52,6 +53,7 @@ struct replay_result {
     uint64_t number;        /* of the last batch; 0: none */
     uint64_t checksum;      /* of the last batch */
     uint64_t time_ms;       /* of the last batch */
+    uint32_t flags;         /* of the last batch, if one was replayed (F17) */
     uint64_t records;
 
     /* The end (F8): where the next batch goes, unless that segment is full; then it goes to the

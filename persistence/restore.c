@@ -141,7 +141,7 @@ static int take_batch(struct restoring *r, const struct batch_header *header)
     const struct segment_reader *reader = &r->cursor.reader;
     const void *batch = header;
     bool later = o->to == RESTORE_TIME && header->time_ms > o->at;
-    bool cut = o->to == RESTORE_LSN && header->first_lsn + header->length > o->at; /* @cut */
+    bool cut = o->to == RESTORE_LSN && batch_end_lsn(header) > o->at; /* @cut */
     if (later && r->copying.replay.at.number == 0)
         return error_set(r->why, -ERANGE, "the backup does not hold that moment: it begins later");
     r->reached = later || cut || header->number == r->mark.end.number;

@@ -127,7 +127,8 @@ static bool begins_a_batch(const struct scrubbing *s, const unsigned char *at, s
     return memcmp(header->magic, BATCH_MAGIC, sizeof header->magic) == 0 &&
            header->length <= BATCH_BYTES_MAX && header->length % 8 == 0 &&
            header->number > number && header->number - s->number <= between + 1 &&
-           header->first_lsn >= lsn && header->first_lsn - s->lsn <= between * BLOCK_BYTES &&
+           header->first_lsn >= lsn &&
+           (header->first_lsn - s->lsn) % LSN_LEAP <= between * BLOCK_BYTES && /* F17 */
            header->first_lsn % 8 == 0;
 }
 
@@ -306,7 +307,7 @@ static int take_batch(struct scrubbing *s, const unsigned char *at, size_t avail
     error = deliver(s, &header, at + sizeof header);
     assert(header.number > s->number && header.first_lsn >= s->lsn); /* F4 */
     assert(!s->in_gap);
-    s->lsn = header.first_lsn + header.length;
+    s->lsn = batch_end_lsn(&header);
     s->number = header.number;
     s->checksum = header.checksum;
     s->time_ms = header.time_ms;
@@ -451,7 +452,7 @@ static int scrub_cut(struct scrubbing *s)
 /* If no valid batch closes the last gap, a whole header in it shows how far it reaches at least. */
 static void close_last_gap(struct scrubbing *s)
 {
-    struct batch_header after = { .first_lsn = s->torn.first_lsn + s->torn.length,
+    struct batch_header after = { .first_lsn = batch_end_lsn(&s->torn),
                                   .number = s->torn.number + 1 };
     if (!s->in_gap || s->torn.number <= s->number)
         return;

@@ -7,6 +7,7 @@
 #include "engine/events/events.h"
 #include "engine/ledger/crossing_watch.h"
 #include "engine/ledger/id_gauge.h"
+#include "engine/ledger/leaps.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ledger/shortage_watch.h"
 #include "engine/log/record.h"
@@ -154,6 +155,7 @@ struct ledger {
     struct id_gauge id_gauge;
     struct returns returns;
     struct events events;
+    struct leaps leaps;
     struct crossing_watch crossings;
     struct shortage_watch shortages;
     struct refusals refusals;

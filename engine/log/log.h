@@ -2,9 +2,10 @@
 /*
  * The log: the ring in memory through which every change passes to the journal.
  *
- * A position counts bytes since the data directory was created. A record of n bytes at position p
- * has the LSN p + n: the log's length once the record is in it. So "durable up to LSN l" is one
- * comparison, and an empty engine is at LSN 0.
+ * A position counts bytes since the data directory was created, and what was leapt over at a start
+ * (docs/FILE_FORMAT.md says why). A record of n bytes at position p has the LSN p + n: where the
+ * log is once the record is in it. So "durable up to LSN l" is one comparison, and an empty engine
+ * is at LSN 0.
  *
  *   claim    any thread   fetch-add on the tail; gives the record its place in the order
  *   publish  that thread  copies the bytes, then release-stores the first word (L1)

@@ -247,8 +247,15 @@ struct contents_recent {
     uint32_t kind; /* enum recent_kind */
 } __attribute__((packed));
 
-/* From which events go on: records of four kinds, which begin alike. Events in their order. */
-enum contents_signal_kind { SIGNAL_SEEN = 1, SIGNAL_LEVELS, SIGNAL_EVENT, SIGNAL_SHORTAGE };
+/* From which events go on: records of five kinds, which begin alike. Events and leaps in their
+ * order. */
+enum contents_signal_kind {
+    SIGNAL_SEEN = 1,
+    SIGNAL_LEVELS,
+    SIGNAL_EVENT,
+    SIGNAL_SHORTAGE,
+    SIGNAL_LEAP,
+};
 
 struct contents_signal {
     uint32_t length;
@@ -293,6 +300,14 @@ struct contents_shortage {
     uint16_t zero;
     struct pool_key pool;
     uint64_t since, until;
+} __attribute__((packed));
+
+/* See engine/ledger/leaps.h. from 0: LSNs below `to` may have been taken back by earlier ones. */
+struct contents_leap {
+    uint32_t length;
+    uint16_t what;
+    uint16_t zero;
+    uint64_t from, to;
 } __attribute__((packed));
 
 /* Figures: first from when on they are there, then the facts, day by day. */

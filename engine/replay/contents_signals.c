@@ -100,6 +100,22 @@ static int write_event(const struct contents_sink *sink, const struct event *eve
     return put(sink, &saved, sizeof saved, event->id, event->id_len);
 }
 
+static int write_leap(const struct contents_sink *sink, uint64_t from, uint64_t to)
+{
+    struct contents_leap saved = {
+        .length = sizeof saved, .what = SIGNAL_LEAP, .from = from, .to = to
+    };
+    return put(sink, &saved, sizeof saved, NULL, 0);
+}
+
+static int write_leaps(const struct leaps *leaps, const struct contents_sink *sink)
+{
+    int error = leaps->forgotten > 0 ? write_leap(sink, 0, leaps->forgotten) : 0;
+    for (uint32_t i = 0; !error && i < leaps->count; i++)
+        error = write_leap(sink, leaps->last[i].from, leaps->last[i].to);
+    return error;
+}
+
 int contents_write_signals(const struct ledger *ledger, const struct contents_sink *sink)
 {
     const struct events *events = &ledger->events;
@@ -118,7 +134,7 @@ int contents_write_signals(const struct ledger *ledger, const struct contents_si
     for (uint64_t at = events_oldest(events);
          !error && events_get(events, at, &event) == EVENT_FOUND; at++)
         error = write_event(sink, &event);
-    return error;
+    return error ? error : write_leaps(&ledger->leaps, sink);
 }
 
 /* ---- loading ---- */
@@ -197,6 +213,22 @@ static int load_event(struct loading *l, const unsigned char *at, size_t left)
     return 0;
 }
 
+static int load_leap(struct loading *l, const unsigned char *at, size_t left)
+{
+    struct leaps *leaps = &l->ledger->leaps;
+    struct contents_leap saved;
+    bool first = leaps->count == 0 && leaps->forgotten == 0;
+    uint64_t before = leaps->count > 0 ? leaps->last[leaps->count - 1].to : leaps->forgotten;
+    if (!contents_open_record(at, left, &saved, sizeof saved) || saved.from >= saved.to ||
+        saved.from < before)
+        return invalid(l, "a leap");
+    if (saved.from == 0 && first)
+        leaps->forgotten = saved.to;
+    else
+        leaps_add(leaps, &(struct leap){ saved.from, saved.to });
+    return 0;
+}
+
 int contents_load_signals(struct loading *l, const unsigned char *at, size_t left)
 {
     while (left > 0) {
@@ -207,6 +239,7 @@ int contents_load_signals(struct loading *l, const unsigned char *at, size_t lef
                     : head.what == SIGNAL_LEVELS   ? load_levels(l, at, left)
                     : head.what == SIGNAL_EVENT    ? load_event(l, at, left)
                     : head.what == SIGNAL_SHORTAGE ? load_shortage(l, at, left)
+                    : head.what == SIGNAL_LEAP     ? load_leap(l, at, left)
                                                    : invalid(l, "a kind of signal");
         if (error)
             return error;

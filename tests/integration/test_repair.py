@@ -372,7 +372,7 @@ class Repair(StockdTestCase):
         """Its batches are whole, to a program that knows them: nothing may be cut."""
         batch = self.batch_in(4)
         content = bytearray(self.read(batch))
-        content[20] = 1  # flags
+        content[20] = 1 << 7  # flags
         with open(self.path(1), "rb") as file:
             directory_id = struct.unpack_from("<Q", file.read(BLOCK), 32)[0]
         content[64:72] = struct.pack("<Q", XXH3(bytes(content[:64]), 64, directory_id))

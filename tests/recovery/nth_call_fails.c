@@ -53,25 +53,11 @@ struct promise {
     uint64_t durable;
 };
 
-static uint64_t records_up_to(const struct rig *rig, uint64_t lsn)
-{
-    _Alignas(8) unsigned char record[RECORD_MAX];
-    uint64_t position = 0;
-    uint64_t n = 0;
-    while (n < rig->appended) {
-        position += rig_record(rig, n, record);
-        if (position > lsn)
-            break;
-        n++;
-    }
-    return n;
-}
-
 static void take_promise(const struct rig *rig, struct promise *promise)
 {
     struct journal_metrics metrics;
     journal_metrics(rig->journal, &metrics);
-    promise->durable = records_up_to(rig, metrics.durable_lsn);
+    promise->durable = rig_records_up_to(rig, metrics.durable_lsn);
     promise->acknowledged = rig_acknowledged(rig);
     if (rig->durability == DURABILITY_NONE) /* replies do not wait: nothing is promised by them */
         promise->acknowledged = promise->durable;

@@ -47,27 +47,15 @@ static uint64_t draw(struct story *story, uint64_t below)
     return random_next(&story->random) % below;
 }
 
-static uint64_t records_up_to(const struct rig *rig, uint64_t lsn)
-{
-    _Alignas(8) unsigned char record[RECORD_MAX];
-    uint64_t position = 0;
-    for (uint64_t n = 0; n < rig->appended; n++) {
-        position += rig_record(rig, n, record);
-        if (position > lsn)
-            return n;
-    }
-    return rig->appended;
-}
-
 static void note_promises(struct story *story)
 {
     const struct rig *rig = &story->rig;
     struct journal_metrics metrics;
     journal_metrics(rig->journal, &metrics);
-    story->durable = records_up_to(rig, metrics.durable_lsn);
+    story->durable = rig_records_up_to(rig, metrics.durable_lsn);
     story->acknowledged =
-        records_up_to(rig, rig->durability == DURABILITY_NONE ? metrics.written_lsn
-                                                              : log_acknowledged(&rig->log));
+        rig_records_up_to(rig, rig->durability == DURABILITY_NONE ? metrics.written_lsn
+                                                                  : log_acknowledged(&rig->log));
     if (rig->durability == DURABILITY_ALWAYS)
         story->durable = story->acknowledged;
 }

@@ -81,6 +81,14 @@ static uint64_t tell_steady(void *context)
     return ((struct rig *)context)->steady_ms;
 }
 
+static void leap(void *context, uint64_t from, uint64_t to)
+{
+    struct rig *rig = context;
+    assert(from == rig->opened.lsn);
+    rig->opened.lsn = to;
+    rig->leaps++;
+}
+
 /* ---- the rig ---- */
 
 int rig_open(struct rig *rig)
@@ -94,6 +102,7 @@ int rig_open(struct rig *rig)
         .files = rig->files,
         .context = rig,
         .apply = check_record,
+        .on_leap = leap,
         .say = hear,
         .wall_ms = tell_wall,
         .steady_ms = tell_steady,
@@ -101,7 +110,7 @@ int rig_open(struct rig *rig)
     assert(!rig->journal);
     rig->found = 0;
     rig->wrong = false;
-    rig->lines = 0;
+    rig->lines = rig->leaps = 0;
     rig->said_inside = false;
     rig->opened = (struct journal_opened){ 0 };
     int error = log_init(&rig->log, RIG_LOG_BYTES, 1, 0);
@@ -139,16 +148,17 @@ void rig_drive(struct rig *rig)
         more = journal_done(rig->journal, &request, file_perform(files, &request), &request);
 }
 
+uint64_t rig_records_up_to(const struct rig *rig, uint64_t lsn)
+{
+    uint64_t position = rig->opened.lsn, n = rig->found;
+    while (n < rig->appended && position + record_length(rig, n) <= lsn)
+        position += record_length(rig, n++);
+    return n;
+}
+
 uint64_t rig_acknowledged(const struct rig *rig)
 {
-    uint64_t acknowledged = log_acknowledged(&rig->log);
-    uint64_t lsn = 0;
-    for (uint64_t n = 0; n < rig->appended; n++) {
-        lsn += record_length(rig, n);
-        if (lsn > acknowledged)
-            return n;
-    }
-    return rig->appended;
+    return rig_records_up_to(rig, log_acknowledged(&rig->log));
 }
 
 int rig_close(struct rig *rig)

@@ -39,6 +39,7 @@ struct rig {
     uint64_t found;    /* records that the last opening gave back */
     bool wrong;        /* one of them was not what it should be */
     uint64_t appended; /* records that should exist now: found, and those appended since */
+    unsigned leaps;    /* at the last opening */
     unsigned lines;    /* that the journal said */
     bool said_inside;  /* one of them inside a combining lock */
     char last_line[512];
@@ -55,6 +56,9 @@ uint64_t rig_append(struct rig *rig);
 
 /* Performs requests until the journal has none. */
 void rig_drive(struct rig *rig);
+
+/* The number of records up to there; not less than were found at the opening. */
+uint64_t rig_records_up_to(const struct rig *rig, uint64_t lsn);
 
 /* The number of acknowledged records: those that the journal may not lose. */
 uint64_t rig_acknowledged(const struct rig *rig);

@@ -30,7 +30,7 @@ static void tear_down(void)
     scratch_remove(&scratch);
 }
 
-static const char *in_journal(const char *name)
+static inline const char *in_journal(const char *name)
 {
     static char text[2][PATH_MAX + 64];
     static int iteration;
@@ -66,7 +66,7 @@ static void live(int records, bool clean)
 }
 
 /* Opening is refused with that error, in those words, and changes nothing. */
-static void expect_refusal(int error, const char *words)
+static inline void expect_refusal(int error, const char *words)
 {
     char directory[PATH_MAX + 16];
     snprintf(directory, sizeof directory, "%s/journal", scratch.path);

@@ -131,9 +131,29 @@ Test(format, unknown_flags_are_told_apart)
     struct batch_header header;
     uint32_t span = make(64);
     memcpy(&header, buffer, sizeof header);
-    header.flags = 1;
+    header.flags = BATCH_FLAGS + 1;
     reseal(&header, span);
     cr_assert_eq(check(span), BATCH_UNKNOWN);
+}
+
+Test(format, a_leap_has_no_records) /* F17 */
+{
+    struct batch_header header;
+    uint32_t span = make(64);
+    memcpy(&header, buffer, sizeof header);
+    header.flags = BATCH_EARLY;
+    reseal(&header, span);
+    cr_assert_eq(check(span), BATCH_VALID);
+    cr_assert_eq(batch_end_lsn(&header), header.first_lsn + 64);
+    header.flags = BATCH_EARLY | BATCH_LEAP;
+    reseal(&header, span);
+    cr_assert_eq(check(span), BATCH_INVALID);
+    span = make(0);
+    memcpy(&header, buffer, sizeof header);
+    header.flags = BATCH_EARLY | BATCH_LEAP;
+    reseal(&header, span);
+    cr_assert_eq(check(span), BATCH_VALID);
+    cr_assert_eq(batch_end_lsn(&header), header.first_lsn + LSN_LEAP);
 }
 
 Test(format, impossible_headers_are_invalid)

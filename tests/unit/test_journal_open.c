@@ -275,7 +275,7 @@ static void add_bad_record(unsigned char *bytes, size_t length)
     cr_assert_gt(length, 3 * BLOCK_BYTES);
     memcpy(&old, batch, sizeof old);
     memcpy(batch + sizeof old, &head, sizeof head);
-    struct batch_seal seal = { directory_id(bytes), old.first_lsn, old.number,
+    struct batch_seal seal = { directory_id(bytes), old.first_lsn, old.flags,  old.number,
                                old.promised,        old.previous,  old.time_ms };
     batch_make(batch, 8, &seal);
 }
@@ -297,8 +297,13 @@ static void change_history(unsigned char *bytes, size_t length)
     cr_assert_gt(length, 3 * BLOCK_BYTES);
     memcpy(&old, batch, sizeof old);
     struct batch_seal seal = {
-        directory_id(bytes), old.first_lsn + difference.first_lsn, old.number + difference.number,
-        old.promised,        old.previous + difference.previous,   old.time_ms - difference.time_ms
+        .directory_id = directory_id(bytes),
+        .first_lsn = old.first_lsn + difference.first_lsn,
+        .flags = old.flags,
+        .number = old.number + difference.number,
+        .promised = old.promised,
+        .previous = old.previous + difference.previous,
+        .time_ms = old.time_ms - difference.time_ms,
     };
     batch_make(batch, old.length, &seal);
 }

@@ -37,7 +37,16 @@ static void on_prefetch(void *context, const struct record_head *record, unsigne
     hints[stage]++;
 }
 
-static const struct replay_target target = { &replay, on_record, on_prefetch };
+static uint64_t leapt_from, leapt_to;
+
+static void on_leap(void *context, uint64_t from, uint64_t to)
+{
+    cr_assert_eq(context, &replay);
+    leapt_from = from;
+    leapt_to = to;
+}
+
+static const struct replay_target target = { &replay, on_record, on_prefetch, on_leap };
 
 static void set_up(void)
 {
@@ -189,6 +198,31 @@ Test(replay, a_record_that_is_not_taken_is_the_end)
     cr_assert(strstr(why.text, "the record at lsn 128 (type 0) was refused"), "%s", why.text);
     cr_assert(replay.over);
     cr_assert_eq(replay.at.number, 0);
+}
+
+Test(replay, goes_on_behind_a_leap) /* F17 */
+{
+    make_batch();
+    cr_assert_eq(push(), 0);
+    uint64_t end = replay.at.lsn;
+    next.flags = BATCH_LEAP;
+    next.previous = batch_make(bytes, 0, &next);
+    memcpy(&header, bytes, sizeof header);
+    cr_assert_eq(push(), 0);
+    cr_assert_eq(leapt_from, end);
+    cr_assert_eq(leapt_to, end + LSN_LEAP);
+    next.flags = 0;
+    next.promised = next.number++;
+    next.first_lsn = end;
+    make_batch();
+    cr_assert_eq(push(), -EILSEQ, "it does not go on where it leapt from");
+    next.number--;
+    next.promised = next.number - 1;
+    next.previous = replay.at.checksum;
+    next.first_lsn = end + LSN_LEAP;
+    make_batch();
+    cr_assert_eq(push(), 0);
+    cr_assert_eq(lsns[count - 1], end + LSN_LEAP + RECORDS * RECORD_BYTES);
 }
 
 Test(replay, needs_no_target)

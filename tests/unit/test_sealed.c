@@ -63,7 +63,7 @@ static void promise(uint64_t number)
     unsigned char *batch = bytes + BLOCK_BYTES;
     cr_assert_eq(segment_header_check(bytes, &header), SEGMENT_VALID);
     memcpy(&old, batch, sizeof old);
-    struct batch_seal seal = { header.directory_id, old.first_lsn, old.number, number,
+    struct batch_seal seal = { header.directory_id, old.first_lsn, old.flags, old.number, number,
                                old.previous,        old.time_ms };
     batch_make(batch, old.length, &seal);
     write_file(path, bytes, length);

@@ -25,14 +25,14 @@ static void warn_of_mode(const struct options *options)
 static void say_recovered(const struct journal_opened *opened)
 {
     const struct notice_field fields[] = {
-        { .name = "lsn", .number = opened->lsn },
+        { .name = "lsn", .number = opened->recovered_lsn },
         { .name = "cut_bytes", .number = opened->cut_bytes },
         { NULL },
     };
     notice_with(LOG_WARNING, "journal", fields,
                 "the last run did not stop cleanly: recovered up to lsn %" PRIu64 ", %" PRIu64
                 " bytes of unfinished writes cut off",
-                opened->lsn, opened->cut_bytes);
+                opened->recovered_lsn, opened->cut_bytes);
 }
 
 /* " ADDRESS ADDRESS"; what does not fit is left out. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/events/events.h"
+#include "engine/ledger/leaps.h"
 #include "engine/ledger/ledger.h"
 #include "persistence/journal.h"
 #include "protocol/clock.h"
@@ -94,6 +95,11 @@ static int apply_record(void *context, const struct record_head *record, uint64_
     struct program *program = context;
     ledger_apply_time(program->ledger, time_ms);
     return ledger_apply(program->ledger, record, lsn);
+}
+
+static void leap(void *context, uint64_t from, uint64_t to)
+{
+    ledger_leap(((const struct program *)context)->ledger, from, to);
 }
 
 static void prefetch_record(void *context, const struct record_head *record, unsigned stage)
@@ -233,6 +239,7 @@ static int open_journal(struct program *program)
         .locked = remove_old_ready_file,
         .apply = apply_record,
         .on_prefetch = prefetch_record,
+        .on_leap = leap,
         .progress = show_progress,
         .say = say_of_journal,
         .wall_ms = journal_time_ms,

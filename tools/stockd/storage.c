@@ -94,6 +94,7 @@ static unsigned metrics(void *self, struct storage_metric *out)
         { "durability", METRIC_WORD, 0, durability_name(f.durability) },
         { "written_lsn", METRIC_NUMBER, f.written_lsn, NULL },
         { "durable_lsn", METRIC_NUMBER, f.durable_lsn, NULL },
+        { "recovered_lsn", METRIC_NUMBER, f.recovered_lsn, NULL },
         { "batches", METRIC_NUMBER, f.batches, NULL },
         { "records", METRIC_NUMBER, f.records, NULL },
         { "record_bytes", METRIC_NUMBER, f.record_bytes, NULL },
