@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/ledger/change_index.h"
+#include "engine/ledger/leaps.h"
 #include "mirror/clock.h"
 
 enum { EVENTS_AT_ONCE = 1000, ENTRY_FIELDS_MOST = 8 };
@@ -40,8 +41,11 @@ void tell_resume(struct teller *t, const struct told_events *found)
     bool plain = !found->has_entry || found->entry_id.lsn == t->last_lsn;
     t->n = plain ? (found->has_entry ? found->entry_id.n : found->last_id.n) + 1 : 0;
     t->missed = false;
-    if (t->last_lsn > head) {
-        miss(t, log_final(t->follow->log), "it is ahead of this engine's journal");
+    uint64_t went_on = ledger_took_back(t->follow->ledger, t->last_lsn);
+    if (t->last_lsn > head || went_on != 0) {
+        miss(t, went_on != 0 ? went_on : log_final(t->follow->log),
+             went_on != 0 ? "a crash has taken back the last events in it"
+                          : "it is ahead of this engine's journal");
         t->last_lsn = t->missed_lsn;
         t->at = events_find(events, t->last_lsn);
         t->n = 0;

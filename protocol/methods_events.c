@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 
+#include "engine/ledger/leaps.h"
 #include "engine/store/catalogue.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
@@ -110,7 +111,8 @@ static void reply_events(struct call *call, struct events_page *page)
     page->next = page->since > final && !ahead ? page->since : final;
     if (!ahead)
         pack_events(page, &rows);
-    bool resync = ahead || events_missed(events, page->since); /* @missed */
+    bool resync = ahead || events_missed(events, page->since) || /* @missed */
+                  ledger_took_back(call->service->ledger, page->since) != 0;
     reply_map(call, 4, final);
     pack_string(call->out, "events");
     pack_array(call->out, page->count);

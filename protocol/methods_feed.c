@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "engine/ledger/change_index.h"
+#include "engine/ledger/leaps.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
@@ -151,7 +152,10 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
 {
     const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     uint32_t channels = channel == FEED_ALL_CHANNELS ? catalogue->channel_count : 1;
+    uint64_t leapt_to = ledger_leapt_to(call->service->ledger);
     page->touched = feed_touched(catalogue, channel);
+    if (page->touched < leapt_to)
+        page->touched = leapt_to;
     page->until = page->head;
     page->resync = page->since > page->head;
     if (page->since >= page->head) /* changes after head are for a later page */
@@ -159,7 +163,8 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
     if (page->since < page->touched && !reads_on(&call->feed->reading, page, channel)) {
         uint64_t rows = (uint64_t)change_index_items(call->service->ledger) * channels;
         uint64_t work = rows * change_index_pools_each(call->service->ledger);
-        page->everything = rows <= CHANGES_MAX && work <= EVERYTHING_WORK;
+        page->everything = rows <= CHANGES_MAX && work <= EVERYTHING_WORK &&
+                           page->since >= leapt_to; /* it may know of what never was */
         page->resync = !page->everything;
         return;
     }
@@ -250,8 +255,10 @@ static enum code subscribe_to_events(struct call *call, const struct feed_option
     const struct log *log = call->service->log;
     const struct events *events = ledger_events(call->service->ledger);
     uint64_t now = log_final(log);
-    bool resync = given->since_given && given->since_lsn > log_head(log);
-    uint64_t since = given->since_given && !resync ? given->since_lsn : now;
+    bool ahead = given->since_given && given->since_lsn > log_head(log);
+    bool resync = ahead || (given->since_given &&
+                            ledger_took_back(call->service->ledger, given->since_lsn) != 0);
+    uint64_t since = given->since_given && !ahead ? given->since_lsn : now;
     call->feed->events = (struct event_subscription){ .on = filter.types != 0,
                                                       .filter = filter,
                                                       .at = events_find(events, since) };
@@ -299,7 +306,9 @@ enum code method_subscribe(struct call *call)
     if (code)
         return code;
     uint64_t head = log_head(call->service->log);
-    bool resync = given.since_given && given.since_lsn > head;
+    uint64_t leapt_to = ledger_leapt_to(call->service->ledger);
+    bool resync = given.since_given && given.since_lsn > 0 &&
+                  (given.since_lsn > head || given.since_lsn < leapt_to);
     struct subscription *s = &call->feed->subscription;
     uint64_t since = given.since_given ? given.since_lsn : head;
     *s = (struct subscription){

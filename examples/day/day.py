@@ -50,6 +50,7 @@ class ControlRoom(Person):
         self.in_vain = False
         self.heard = {channel: {} for channel in self.channels}
         self.next = dict.fromkeys(self.channels, 0)
+        self.resyncs = dict.fromkeys(self.channels, 0)
 
     def read(self):
         self.read_events()
@@ -60,8 +61,12 @@ class ControlRoom(Person):
         while True:
             asked = {"channel": channel, "limit": 10_000}
             got = self.desk.must("changes", self.next[channel], asked)
-            if got["resync"]:
-                raise Fault(f"changes of {channel} cannot be continued: {got}")
+            if got["resync"]:  # a crash may have taken back what it heard: it reads all anew
+                self.resyncs[channel] += 1
+                if self.resyncs[channel] > len(self.town.engine.crashes):
+                    raise Fault(f"changes of {channel} cannot be continued: {got}")
+                self.heard[channel], self.next[channel] = {}, 0
+                continue
             self.heard[channel].update({sku: units for _, sku, units, _ in got["changes"]})
             self.next[channel] = got["next"]
             if got["next"] >= got["lsn"]:
