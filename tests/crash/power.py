@@ -10,7 +10,8 @@ Now and then it is cut off once more while it recovers. Then each connection's i
 reservations must be exactly those after a prefix of what it had asked: all that was acknowledged up
 to the LSN that was recovered, nothing beyond it, whole operations. With durability `always` that
 must be everything that was acknowledged. The live check must find nothing broken, and what earlier
-lives left on the same disk must still be there.
+lives left on the same disk must still be there. Somebody has followed events and changes, and goes on
+where the crash came: he must know all events that are there, and what can be sold.
 
 In most lives compactions run beside the engine, one after the other; the crash kills the one that is
 at work, and the next start must be able to use whatever it left.
@@ -32,6 +33,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 
 from crash_disk import Disk, in_own_world, scratch  # noqa: E402
+from follower import Follower  # noqa: E402
 from stockd_harness import BIN_DIR, Client, Server, StartError, reap, run_program, spawn  # noqa: E402
 
 LOAD = os.path.join(os.path.dirname(BIN_DIR), "tests", "crash", "crash_load")
@@ -124,6 +126,7 @@ class Story:
                 try:
                     os.mkdir(self.server.data)
                     self.server.start()
+                    self.follower = Follower(self.address)
                     for number in range(lives):
                         self.live(number)
                         self.verify(number, last=number == lives - 1)
@@ -146,8 +149,14 @@ class Story:
         argv = [LOAD, "load", self.address, file, self.seed, number, CONNECTIONS, window]
         load = spawn([str(arg) for arg in argv], stderr=subprocess.PIPE, text=True)
         compactor = Compactor(self.server.data, self.rng) if COMPACTS and self.rng.random() < 0.6 else None
+        self.follows = self.rng.random() < 0.6  # else whoever follows is away, and goes on later
+        if self.follows:
+            self.follower.begin()
         time.sleep(self.rng.uniform(self.kind.least, self.kind.most) / 1000)
         self.crash(compactor)
+        if self.follows:
+            self.follower.end()
+            self.follows = self.rng.random() < 0.5
         _, err = load.communicate(timeout=30)
         if reap(load, 1) != 0:
             raise Wrong(f"life {number}: {err.strip()}")
@@ -196,8 +205,11 @@ class Story:
             self.compare(earlier)
         with Client(self.address) as client:
             report = client.call("check")
+            unknown = self.follower.wrong(client) if self.follows or last else None
         if report["broken"] or report["moving"]:
             raise Wrong(f"life {number}: the live check says {report}")
+        if unknown:
+            raise Wrong(f"life {number}: who follows: {unknown}")
 
     def compare(self, file):
         done = subprocess.run([LOAD, "verify", self.address, file], capture_output=True, text=True, timeout=60)
