@@ -6,6 +6,7 @@ The members live in a temporary directory, on free ports of the loopback address
 over restarts. Each is ended by its own pid.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -114,6 +115,55 @@ class Cluster:
                 member.process.send_signal(signal.SIGCONT)
                 reap(member.process, STOP_TIMEOUT)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Proxy:
+    """Stands before a member. While it is deaf it loses what the member says; cut() ends all its
+    connections."""
+
+    def __init__(self, endpoint):
+        self.target = ("127.0.0.1", int(endpoint.rpartition(":")[2]))
+        self.deaf = False
+        self.peers = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                member = socket.create_connection(self.target)
+                self.peers += [client, member]
+                for pair in ((client, member, False), (member, client, True)):
+                    self.threads.append(threading.Thread(target=self._pass, args=pair))
+                    self.threads[-1].start()
+
+    def _pass(self, here, there, is_reply):
+        with contextlib.suppress(OSError):
+            while data := here.recv(65_536):
+                if not (is_reply and self.deaf):
+                    there.sendall(data)
+        self._end(here, there)
+
+    @staticmethod
+    def _end(*peers):
+        for peer in peers:
+            with contextlib.suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+
+    def cut(self):
+        self._end(*self.peers)
+
+    def close(self):
+        self._end(self.listener)
+        self.threads[0].join()
+        self.cut()
+        for thread in self.threads[1:]:
+            thread.join()
+        for peer in [self.listener, *self.peers]:
+            peer.close()
 
 
 class Driver:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 
-from etcd_case import ETCDCTL, EtcdTestCase, append, append_until_known, begin_term
+from etcd_case import ETCDCTL, EtcdTestCase, Proxy, append, append_until_known, begin_term
 from stockd_harness import PATIENCE, SLOW, main, wait_until
 
 DEPTH = 3
@@ -147,6 +147,24 @@ class ThreeMembers(EtcdTestCase):
 
 
 class OtherFaults(EtcdTestCase):
+    def test_an_answer_that_is_lost(self):
+        """The member has done it, and the client must neither say so nor have it done again."""
+        cluster = self.cluster(1)
+        direct = self.client(cluster.address)
+        direct.put("count")
+        proxy = Proxy(cluster.members[0].endpoint)
+        self.addCleanup(proxy.close)
+        driver = self.client(f"etcd://{proxy.endpoint}")
+        self.connected(driver)
+        proxy.deaf = True
+        tag = driver.submit("txn", then=[["put", "count", ""]])
+        wait_until(lambda: direct.pairs("count")["count"][3] == 2, what="the put")
+        proxy.deaf = False
+        proxy.cut()
+        reply = driver.reply(tag)
+        self.assertEqual((reply["outcome"], reply["error"]), ("unknown", "connection lost"))
+        self.assertEqual(driver.pairs("count")["count"][3], 2)
+
     def test_the_quota(self):
         cluster = self.cluster(1, "--quota-backend-bytes", 2 << 20)
         driver = self.client(cluster.address)

@@ -202,7 +202,7 @@ Test(grpc, a_message_is_cut_off)
 
 Test(grpc, what_is_not_grpc)
 {
-    refuse(streams[0], "502", "0", "");
+    refuse(streams[0], "502", "3", "");
     cr_assert_eq(calls[0].end, GRPC_MALFORMED);
     refuse(streams[1], "200", "0", ""); /* and no reply */
     cr_assert_eq(calls[1].end, GRPC_MALFORMED);
