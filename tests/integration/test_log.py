@@ -120,10 +120,14 @@ class Log(unittest.TestCase):
         """stock-journal, which makes compactions for it, writes to the same log."""
         with Server("--segment-bytes", "65536", "--compact-bytes", "65536", *JSON) as server, \
                 server.client() as client:
-            for i in range(1500):
-                client.call("receive", f"r{i}", "A", "main", 1)
-            wait_until(lambda: client.call("info", "snapshot")["snapshot"]["compactions"], timeout=60,
-                       what="a compaction")
+            def busy_until(condition):
+                """Each change is a batch of its own, so a segment is soon full."""
+                for _ in range(20):
+                    client.call("receive", os.urandom(8).hex(), "A", "main", 1)
+                return condition()
+
+            wait_until(lambda: busy_until(lambda: client.call("info", "snapshot")["snapshot"]["compactions"]),
+                       timeout=60, what="a compaction")
             done = next(line for line in lines_of(server) if line["area"] == "compaction")
             self.assertRegex(done["message"], r"^snapshot at lsn \d+, \d+ bytes")
             self.assertGreater(done["bytes"], 0)
@@ -132,10 +136,8 @@ class Log(unittest.TestCase):
                 if snapshot.endswith(".snap"):
                     with open(os.path.join(snapshots, snapshot), "r+b") as file:
                         file.truncate(100)
-            for i in range(1500):
-                client.call("receive", f"s{i}", "A", "main", 1)
-            wait_until(lambda: any(line["program"] == "stock-journal" for line in lines_of(server)), timeout=60,
-                       what="a line of stock-journal")
+            wait_until(lambda: busy_until(lambda: any(line["program"] == "stock-journal" for line in lines_of(server))),
+                       timeout=60, what="a line of stock-journal")
 
     @unittest.skipIf(SANITIZED, "a build with sanitizers has no filter")
     def test_refused_call(self):

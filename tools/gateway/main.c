@@ -68,7 +68,7 @@ static void say_serving(const char *engine, const char *bound)
     const struct notice_field fields[] = {
         { .name = "engine", .text = engine },
         { .name = "address", .text = bound },
-        { NULL },
+        { .name = NULL },
     };
     notice_with(LOG_INFO, "gateway", fields, "serves %s at http://%s/", engine, bound);
     manager_ready("serving");

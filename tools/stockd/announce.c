@@ -27,7 +27,7 @@ static void say_recovered(const struct journal_opened *opened)
     const struct notice_field fields[] = {
         { .name = "lsn", .number = opened->recovered_lsn },
         { .name = "cut_bytes", .number = opened->cut_bytes },
-        { NULL },
+        { .name = NULL },
     };
     notice_with(LOG_WARNING, "journal", fields,
                 "the last run did not stop cleanly: recovered up to lsn %" PRIu64 ", %" PRIu64
@@ -61,7 +61,7 @@ void say_started(const struct options *options, const struct journal_opened *ope
         { .name = "data", .text = options->data },
         { .name = "records", .number = opened->records },
         { .name = "lsn", .number = opened->lsn },
-        { NULL },
+        { .name = NULL },
     };
     notice_with(LOG_INFO, "engine", fields,
                 "version " STOCKD_VERSION ", %" PRIu64 " worker%s, durability %s, data %s: %" PRIu64
@@ -74,13 +74,14 @@ void say_started(const struct options *options, const struct journal_opened *ope
 
 void say_stopped(uint64_t lsn)
 {
-    const struct notice_field fields[] = { { .name = "lsn", .number = lsn }, { NULL } };
+    const struct notice_field fields[] = { { .name = "lsn", .number = lsn }, { .name = NULL } };
     notice_with(LOG_INFO, "engine", fields, "stopped cleanly, lsn %" PRIu64, lsn);
 }
 
 void say_forgotten(const struct options *options, uint64_t count)
 {
-    const struct notice_field fields[] = { { .name = "forgotten", .number = count }, { NULL } };
+    const struct notice_field fields[] = { { .name = "forgotten", .number = count },
+                                           { .name = NULL } };
     if (count > 0)
         notice_with(LOG_WARNING, "ids", fields,
                     "the id table is too small for the journal's live reservations and "

@@ -239,7 +239,7 @@ static void say_compacted(const struct compactor *c, uint64_t took_ms)
         { .name = "lsn", .number = shown(&c->shown.lsn) },
         { .name = "bytes", .number = shown(&c->shown.bytes) },
         { .name = "took_ms", .number = took_ms },
-        { NULL },
+        { .name = NULL },
     };
     notice_with(LOG_INFO, "compaction", fields,
                 "compaction: snapshot at lsn %" PRIu64 ", %" PRIu64 " bytes, %.1f s",

@@ -87,7 +87,7 @@ static void tell(int number)
         { .name = "call", .text = names[number] },
         { .name = "number", .number = (uint64_t)number },
         { .name = "thread", .text = thread },
-        { NULL },
+        { .name = NULL },
     };
     notice_in_signal(LOG_ERR, "confinement", fields, pieces);
 }

@@ -435,7 +435,8 @@ static bool ports_good(const struct options *options, char *why, size_t size)
 
 bool options_apply_log(const struct options *options)
 {
-    return notice_set_format(options->log_format) & notice_set_level(options->log_level);
+    bool format = notice_set_format(options->log_format);
+    return notice_set_level(options->log_level) && format;
 }
 
 static bool log_good(const struct options *options, char *why, size_t size)

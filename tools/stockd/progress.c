@@ -22,7 +22,7 @@ void show_progress(void *context, uint64_t done, uint64_t total)
     const struct notice_field fields[] = {
         { .name = "done_bytes", .number = done },
         { .name = "total_bytes", .number = total },
-        { NULL },
+        { .name = NULL },
     };
     snprintf(text, sizeof text, "recovering: %" PRIu64 " %% of %" PRIu64 " MiB", done * 100 / total,
              total >> 20);

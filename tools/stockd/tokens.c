@@ -125,7 +125,7 @@ static bool reload(struct tokens *tokens)
                tokens->path);
         return false;
     }
-    const struct notice_field fields[] = { { .name = "count", .number = count }, { NULL } };
+    const struct notice_field fields[] = { { .name = "count", .number = count }, { .name = NULL } };
     notice_with(LOG_INFO, "tokens", fields, "read %s again: %" PRIu32 " token%s", tokens->path,
                 count, count == 1 ? "" : "s");
     return true;

@@ -67,7 +67,7 @@ static void look_at(struct table *table, uint64_t used, uint64_t max)
         { .name = "table", .text = table->name },
         { .name = "used", .number = used },
         { .name = "size", .number = max },
-        { NULL },
+        { .name = NULL },
     };
     if (used >= max)
         notice_with(LOG_ERR, "tables", fields,
