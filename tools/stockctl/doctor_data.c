@@ -28,16 +28,21 @@ static char *user_name(uid_t uid)
     return user != NULL ? text_format("%s", user->pw_name) : text_format("%ju", (uintmax_t)uid);
 }
 
-/* Of the running engine; the owner's own, if none runs. */
+/* Of the running engine; the owner's own, if none runs. The files in /proc of an engine with
+ * secrets are root's, so their owner does not tell. */
 static uid_t engine_user(const struct doctor *doctor, const struct stat *directory)
 {
-    struct stat process;
-    char path[64];
+    char path[64], line[128];
+    unsigned long user = directory->st_uid;
 
-    snprintf(path, sizeof path, "/proc/%ld/task", (long)doctor->engine);
-    return doctor->engine != 0 && stat(path, &process) == 0 && process.st_uid != 0
-               ? process.st_uid
-               : directory->st_uid;
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)doctor->engine);
+    FILE *file = doctor->engine != 0 ? fopen(path, "re") : NULL;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "Uid: %lu", &user) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    return (uid_t)user;
 }
 
 static void check_owner(struct doctor *doctor, const struct stat *directory)
