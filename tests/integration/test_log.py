@@ -174,6 +174,7 @@ class Log(unittest.TestCase):
     def test_gateway(self):
         with Server() as server:
             gateway = Gateway(server.unix, *JSON)
+            wait_until(lambda: "serves" in gateway.stderr(), what="the line")
             self.assertEqual(self.one(gateway, "serves")["address"], gateway.address)
             gateway.stop()
             self.assertEqual(self.one(gateway, "stopped")["program"], "stock-gateway")
