@@ -47,9 +47,12 @@ class Staff(Person):
     def all_there(self, sku, place):
         """Are all promised units of it there, and none from a lorry? Of others a reject takes off
         as many as lie in the pool that the order draws from, which nobody is told."""
+        def is_there(pool):
+            comes = pool["kind"] in ("expected", "in_transit") and pool["reserved"] > 0
+            return pool["kind"] != "owed" and pool["on_hand"] >= pool["reserved"] and not comes
         return (sku, place) not in self.arrived and all(
-            pool["kind"] != "owed" and pool["on_hand"] >= pool["reserved"]
-            for pool in self.desk.must("stock", sku)["pools"] if pool["location"] == place)
+            is_there(pool) for pool in self.desk.must("stock", sku)["pools"]
+            if pool["location"] == place)
 
     # ---- lorries
 
