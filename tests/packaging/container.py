@@ -221,16 +221,27 @@ def follow(stage, steps, folder):
 
 
 def try_image(root):
-    """As its user: without tokens, for this machine alone."""
+    """As its user, as a container has it: with /proc. For this machine alone, so without tokens."""
+    run("mount", "-t", "proc", "proc", root + "/proc")
+    try:
+        use_image(root)
+    finally:
+        run("umount", root + "/proc")
+
+
+def use_image(root):
     user = ["chroot", "--userspec=stockd:stockd", root, "env", f"PATH={PATH}"]
     engine = Engine(root + "/run/stockd", [
         *user, "sh", "-c", 'exec "$@" --ready-file /run/stockd/ready', "sh", "stockd", "--data", "/var/lib/stockd",
         "--listen", "unix:/run/stockd/socket", "--http", "127.0.0.1:0", "--log-format", "json"])
-    for words in (["stockctl", "-s", "unix:/run/stockd/socket", "receive", "MUG", "main", "3"],
-                  ["stockctl", "-s", "unix:/run/stockd/socket", "doctor"],
-                  ["stock-gateway", "--version"], ["/usr/lib/stockd/healthy", "/readyz", "127.0.0.1", engine.port]):
-        run(*user, *words)
-    engine.stop()
+    try:
+        for words in (["stockctl", "-s", "unix:/run/stockd/socket", "receive", "MUG", "main", "3"],
+                      ["stockctl", "-s", "unix:/run/stockd/socket", "doctor"],
+                      ["stock-gateway", "--version"],
+                      ["/usr/lib/stockd/healthy", "/readyz", "127.0.0.1", engine.port]):
+            run(*user, *words)
+    finally:
+        engine.stop()
 
 
 def main():
