@@ -218,8 +218,9 @@ class Driver:
         with self.come:
             self.replies[tag] = reply
 
-    def has_said(self, what):
-        return any(what in line for line in self.said)
+    def has_said(self, what, since=0):
+        """since: how many of its lines do not count."""
+        return any(what in line for line in self.said[since:])
 
     def ask(self, do, **what):
         return self.reply(self.submit(do, **what))
