@@ -5,8 +5,12 @@
  * Options may stand anywhere, as --name VALUE or --name=VALUE; "--" ends them. A word that begins
  * with a dash and a digit is a number, not an option: `adjust SKU main -3` must work.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* vasprintf */
+#endif
 #include "tools/stockctl/ctl.h"
 #include "tools/stockctl/hours.h"
+#include "tools/stockctl/output.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,11 +19,17 @@
 int usage_error(const struct args *args, const char *format, ...)
 {
     va_list list;
-    fprintf(stderr, "stockctl: %s: ", args->command->name);
+    char *text = NULL;
+
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    if (vasprintf(&text, format, list) < 0)
+        text = text_format("?");
     va_end(list);
-    fprintf(stderr, "\nTry 'stockctl %s --help'.\n", args->command->name);
+    char *clean = text_clean(text, strlen(text));
+    fprintf(stderr, "stockctl: %s: %s\nTry 'stockctl %s --help'.\n", args->command->name, clean,
+            args->command->name);
+    free(clean);
+    free(text);
     return CTL_USAGE;
 }
 
@@ -80,6 +90,13 @@ static bool file_option(struct ctl *ctl, const char *word, const char ***file)
     return *file != NULL;
 }
 
+static const char *take_output(struct ctl *ctl, const char *name)
+{
+    if (name != NULL && output_named(name, &ctl->output))
+        return NULL;
+    return "-o needs a format: table, json, csv or ndjson";
+}
+
 bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, const char **problem)
 {
     struct words words = { .word = argv, .count = argc, .at = *at + 1 };
@@ -88,7 +105,9 @@ bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, co
 
     *problem = NULL;
     if (strcmp(word, "--json") == 0) {
-        ctl->json = true;
+        ctl->output = OUTPUT_JSON;
+    } else if (is_named(word, "-o") || is_named(word, "--output")) {
+        *problem = take_output(ctl, take_value(&words, strchr(word, '=')));
     } else if (is_named(word, "-s") || is_named(word, "--server")) {
         ctl->server = take_value(&words, strchr(word, '='));
         if (ctl->server == NULL)

@@ -3,7 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* vasprintf */
 #endif
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/output.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ void bad_rows_report(struct bad_rows *bad, const struct ctl *ctl, const char *pa
     size_t shown = bad->count < SHOWN_MAX ? bad->count : SHOWN_MAX;
 
     qsort(bad->row, bad->count, sizeof(*bad->row), by_line);
-    if (ctl->json && outcome != NULL) {
+    if (output_errors_in_json(ctl) && outcome != NULL) {
         report_json(bad, path, outcome);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* call.c - requests to the engine, and its refusals as text. */
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/output.h"
 
 #include <pwd.h>
 #include <stdarg.h>
@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static void print_json_error(const char *code, const char *message, json_t *details)
+static void print_json_error(const struct ctl *ctl, const char *code, const char *message,
+                             json_t *details)
 {
     json_t *error = json_pack("{s:{s:s, s:s, s:o}}", "error", "code", code, "message", message,
                               "details", details != NULL ? details : json_object());
     if (error == NULL) /* the message was not UTF-8 */
         error = json_pack("{s:{s:s, s:s, s:{}}}", "error", "code", code, "message", "", "details");
-    json_dumpf(error, stdout, JSON_INDENT(2));
+    json_put(stdout, error, ctl->output == OUTPUT_NDJSON ? JSON_COMPACT : JSON_INDENT(2));
     putchar('\n');
     json_decref(error);
 }
@@ -28,8 +29,8 @@ int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char
     vsnprintf(message, sizeof(message), format, list);
     va_end(list);
     char *clean = text_clean(message, strlen(message));
-    if (ctl->json)
-        print_json_error(code, clean, NULL);
+    if (output_errors_in_json(ctl))
+        print_json_error(ctl, code, clean, NULL);
     else
         fprintf(stderr, "stockctl: %s\n", clean);
     free(clean);
@@ -46,7 +47,7 @@ int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
     if (strncmp(text, ctl->server, len) == 0 && text[len] == ':')
         text += len + 2; /* most client messages already begin with the address */
     return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s%s", ctl->server, text,
-                     status == STOCKD_E_CONNECT && !ctl->json
+                     status == STOCKD_E_CONNECT && !output_errors_in_json(ctl)
                          ? " (is stockd running there? -s ADDRESS names another)"
                          : "");
 }
@@ -74,8 +75,8 @@ int ctl_refused(struct ctl *ctl, const stockd_reply *reply)
 {
     char *message = text_clean(reply->message, strlen(reply->message));
 
-    if (ctl->json) {
-        print_json_error(reply->code, message, json_from_value(reply->details));
+    if (output_errors_in_json(ctl)) {
+        print_json_error(ctl, reply->code, message, json_from_value(reply->details));
     } else {
         fprintf(stderr, "stockctl: %s: %s\n", reply->code, message);
         print_short_lines(reply->details);

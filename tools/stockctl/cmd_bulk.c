@@ -207,6 +207,9 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details = "Columns: sku,location,on_hand,reserved,available.",
         .example = "stockctl export stock > stock.csv",
+        .list = "stock: sku location on_hand reserved available",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_stock,
     },
     {
@@ -299,6 +302,9 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details = "What `import calendars` reads.",
         .example = "stockctl export calendars > calendars.csv",
+        .list = "calendars: code",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_calendars,
     },
     {
@@ -307,6 +313,9 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details = "What `import places` reads: a column for each option of `location set`.",
         .example = "stockctl export places > places.csv",
+        .list = "places: code",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_places,
     },
     {
@@ -315,6 +324,9 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details = "What `import channels` reads: a column for each option of `channel set`.",
         .example = "stockctl export channels > channels.csv",
+        .list = "channels: code",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_channels,
     },
     {
@@ -326,6 +338,9 @@ const struct command bulk_commands[] = {
             "export and import calendars, places, channels, items, stocking, stock and supplies,\n"
             "in this order. (Not in them: reservations, allotments, damaged units.)",
         .example = "stockctl export items > items.csv",
+        .list = "items: sku",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_items,
     },
     {
@@ -334,6 +349,9 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details = "What `import stocking` reads.",
         .example = "stockctl export stocking > stocking.csv",
+        .list = "stocking: sku location",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_stocking,
     },
     {
@@ -346,6 +364,9 @@ const struct command bulk_commands[] = {
             "where they come from, so the file has no column `from`. The ETA of a late supply is\n"
             "left out. Held transfers are not under way.",
         .example = "stockctl export supplies > supplies.csv",
+        .list = "supplies: id location sku qty eta_ms ref",
+        .formats = "csv json ndjson",
+        .writes_csv = true,
         .run = run_export_supplies,
     },
     {

@@ -182,6 +182,7 @@ const struct command catalogue_commands[] = {
         .summary = "List the locations",
         .usage = "",
         .example = "stockctl location list",
+        .list = "locations: code kind name priority lead_time_s",
         .run = run_location_list,
     },
     {
@@ -208,6 +209,7 @@ const struct command catalogue_commands[] = {
         .summary = "List the channels",
         .usage = "",
         .example = "stockctl channel list",
+        .list = "channels: code kind name buffer hold_ttl_ms sourcing",
         .run = run_channel_list,
     },
     {
@@ -236,6 +238,7 @@ const struct command catalogue_commands[] = {
         .details = "With TEXT, those with it in their SKU, name or barcode.",
         .example = "stockctl item list shirt",
         .most = 1,
+        .list = "items: sku name barcode",
         .run = run_item_list,
     },
     {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_feed.c - what has changed, and what happened: `changes`, `events`; `watch` is in watch.c. */
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/output.h"
 
 #include <inttypes.h>
 
@@ -57,7 +57,7 @@ static void show_events(stockd_value result, int64_t since)
     if (stockd_map_find(result, "resync", &resync))
         (void)stockd_value_bool(resync, &again);
     for (size_t i = 0; stockd_array_at(list, i, &event); i++)
-        show_event(event, false);
+        show_event(event);
     if (stockd_value_count(list) > 0)
         putchar('\n');
     if (again)
@@ -69,29 +69,91 @@ static void show_events(stockd_value result, int64_t since)
         printf("This is everything up to LSN %" PRIu64 ".\n", next);
 }
 
+/* METHOD [since, {options}] */
+static int ask(struct ctl *ctl, const struct args *args, const char *method, int64_t since,
+               stockd_reply *reply)
+{
+    stockd_pack pack;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_i64(&pack, since);
+    int failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, reply);
+    stockd_pack_free(&pack);
+    return failed;
+}
+
+/* The page's rows. True if there is another page; *gap: what came before it is missing. */
+static bool add_page(struct rows *rows, const char *method, stockd_value result, int64_t *next,
+                     bool *gap)
+{
+    stockd_value list = { 0 };
+    stockd_value record;
+    stockd_value resync;
+    int64_t lsn = 0;
+    int64_t since = *next;
+    bool again;
+
+    (void)stockd_map_find(result, method, &list);
+    stockd_iter it = stockd_iterate(list);
+    while (stockd_next(&it, NULL, &record)) {
+        json_t *row = json_from_value(record);
+        rows_add(rows, row);
+        json_decref(row);
+    }
+    (void)stockd_map_i64(result, "next", next);
+    (void)stockd_map_i64(result, "lsn", &lsn);
+    if (stockd_map_find(result, "resync", &resync) && stockd_value_bool(resync, &again))
+        *gap = *gap || again;
+    return *next<lsn && * next> since; /* or it would loop forever */
+}
+
+/* Page after page, unless the number of rows is limited. */
+static int run_rows(struct ctl *ctl, const struct args *args, const char *method, int64_t since,
+                    struct rows *rows)
+{
+    const bool one = args_option(args, "limit") != NULL;
+    bool gap = false;
+    bool more = true;
+    int failed = CTL_DONE;
+    stockd_reply reply;
+
+    while (more && !gap && failed == CTL_DONE) {
+        failed = ask(ctl, args, method, since, &reply);
+        if (failed == CTL_DONE)
+            more = add_page(rows, method, reply.result, &since, &gap) && !one;
+        fflush(stdout);
+    }
+    if (failed == CTL_DONE && gap)
+        failed = ctl_error(ctl, CTL_REFUSED, "resync",
+                           "%s are missing since that LSN: the engine does not keep them", method);
+    return failed;
+}
+
 static int run_since(struct ctl *ctl, const struct args *args, const char *method,
                      void (*show)(stockd_value result, int64_t since))
 {
-    const char *since = args_option(args, "since");
-    int64_t lsn = 0;
-    stockd_pack pack;
+    const char *text = args_option(args, "since");
+    int64_t since = 0;
     stockd_reply reply;
+    struct rows rows;
 
-    if (since != NULL && args_int(args, "--since", since, 0, INT64_MAX, &lsn) != CTL_DONE)
+    if (text != NULL && args_int(args, "--since", text, 0, INT64_MAX, &since) != CTL_DONE)
         return CTL_USAGE;
-    stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 2);
-    stockd_pack_i64(&pack, lsn);
-    int failed = args_pack_options(args, &pack);
-    if (failed == CTL_DONE)
-        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
-    stockd_pack_free(&pack);
+    if (output_rows(ctl, &rows)) {
+        int failed = run_rows(ctl, args, method, since, &rows);
+        rows_end(&rows);
+        return failed;
+    }
+    int failed = ask(ctl, args, method, since, &reply);
     if (failed != CTL_DONE)
         return failed;
     if (ctl->json)
         show_json(reply.result, NULL);
     else
-        show(reply.result, lsn);
+        show(reply.result, since);
     return CTL_DONE;
 }
 
@@ -144,6 +206,7 @@ const struct command feed_commands[] = {
         .details = "Each item once per channel, with what is available now.",
         .example = "stockctl changes --since 4711 --channel web",
         .options = changes_options,
+        .list = "changes: " CHANGE_COLUMNS,
         .run = run_changes,
     },
     {
@@ -155,6 +218,7 @@ const struct command feed_commands[] = {
             "unsourced, moved, ready, rejected, not_collected, expired.",
         .example = "stockctl events --since 4711 --types sold_out,low_stock --channel web",
         .options = events_options,
+        .list = "events: " EVENT_COLUMNS,
         .run = run_events,
     },
     {
@@ -162,8 +226,8 @@ const struct command feed_commands[] = {
         .summary = "Show availability as it changes, or events, until Ctrl-C",
         .usage = "[--events] [OPTION]...",
         .details =
-            "With --json, one line of JSON for each change or event. When the engine goes away,\n"
-            "watch says so, reconnects, and continues where it was.",
+            "With --output json or ndjson, one line of JSON for each change or event. When the\n"
+            "engine goes away, watch says so, reconnects, and continues where it was.",
         .example = "stockctl watch --channel web",
         .options = watch_options,
         .run = run_watch,

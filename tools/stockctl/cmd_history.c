@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_history.c - history, and stock as it was. */
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/output.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +12,10 @@ struct history {
     const char *sku; /* or NULL, and id */
     const char *id;
     int64_t since_lsn;
-    int64_t left; /* events still wanted */
+    int64_t left;      /* events still wanted */
+    struct rows *rows; /* NULL: a table, or JSON */
     struct table *table;
-    size_t rows;
+    size_t shown;
     json_t *events;
     json_t *answer; /* the last page's, without its events */
 };
@@ -60,7 +61,7 @@ static void add_row(struct history *history, stockd_value event)
         table_add(history->table, text);
         free(text);
     }
-    history->rows++;
+    history->shown++;
 }
 
 /* Keeps a page's events; true if there is another page, and it is wanted. */
@@ -73,10 +74,18 @@ static bool take_page(struct history *history, stockd_value result)
     stockd_map_find(result, "events", &events);
     stockd_iter it = stockd_iterate(events);
     while (stockd_next(&it, NULL, &event)) {
+        history->left--;
+        if (history->rows != NULL) {
+            json_t *row = json_from_value(event);
+            rows_add(history->rows, row);
+            json_decref(row);
+            continue;
+        }
         json_array_append_new(history->events, json_from_value(event));
         add_row(history, event);
-        history->left--;
     }
+    if (history->rows != NULL)
+        fflush(stdout);
     json_decref(history->answer);
     history->answer = json_from_value(result);
     return stockd_map_find(result, "next", &next) && stockd_value_i64(next, &history->since_lsn) &&
@@ -107,7 +116,7 @@ static void show_history(struct history *history)
 
     if (begins > 0)
         printf("The journal no longer has what came before LSN %lld.\n", (long long)begins);
-    if (history->rows > 0) {
+    if (history->shown > 0) {
         table_print(history->table, stdout, "");
         history->table = NULL;
     } else {
@@ -120,6 +129,8 @@ static void show_history(struct history *history)
 
 static void print_history(const struct ctl *ctl, struct history *history)
 {
+    if (history->rows != NULL)
+        return;
     if (!ctl->json) {
         show_history(history);
         return;
@@ -138,6 +149,7 @@ static int run_history(struct ctl *ctl, const struct args *args)
 {
     const char *titles[COLUMNS + 1] = { NULL };
     struct history history = { .id = args_option(args, "id"), .left = INT64_MAX };
+    struct rows rows;
 
     history.sku = args->count > 0 ? args->positional[0] : NULL;
     if ((history.sku != NULL) == (history.id != NULL))
@@ -151,9 +163,12 @@ static int run_history(struct ctl *ctl, const struct args *args)
         titles[c] = columns[c].title;
     history.table = table_new(titles);
     history.events = json_array();
+    history.rows = output_rows(ctl, &rows) ? &rows : NULL;
     failed = gather(ctl, &history);
     if (failed == CTL_DONE)
         print_history(ctl, &history);
+    if (history.rows != NULL)
+        rows_end(&rows);
     table_free(history.table);
     json_decref(history.events);
     json_decref(history.answer);
@@ -192,6 +207,8 @@ const struct command history_commands[] = {
                    "transit, ON HAND is what has not come yet.",
         .example = "stockctl history TEE-RED-M --limit 20",
         .options = history_options,
+        .list = "events: time_ms lsn type sku location kind channel allotted_to qty"
+                " on_hand reserved state",
         .least = 0,
         .most = 1,
         .run = run_history,

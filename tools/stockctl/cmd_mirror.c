@@ -208,6 +208,7 @@ const struct command mirror_commands[] = {
                    "Exit status 0: no difference; 1: one line for each difference.",
         .example = "stockctl mirror verify",
         .options = verify_options,
+        .lines = "differences: sku field engine redis",
         .run = run_verify,
     },
     {

@@ -414,6 +414,7 @@ const struct command order_commands[] = {
         .options = reserve_options,
         .least = 2,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_reserve,
     },
     {
@@ -433,6 +434,7 @@ const struct command order_commands[] = {
         .options = confirm_options,
         .least = 1,
         .most = 1,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_confirm,
     },
     {
@@ -445,6 +447,7 @@ const struct command order_commands[] = {
         .options = restock_options,
         .least = 2,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_amend,
     },
     {
@@ -456,6 +459,7 @@ const struct command order_commands[] = {
         .options = restock_options,
         .least = 4,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_move,
     },
     {
@@ -470,6 +474,7 @@ const struct command order_commands[] = {
         .options = reject_options,
         .least = 2,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_reject,
     },
     {
@@ -482,6 +487,7 @@ const struct command order_commands[] = {
         .options = ready_options,
         .least = 2,
         .most = 2,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_ready,
     },
     {
@@ -492,6 +498,7 @@ const struct command order_commands[] = {
         .options = restock_options,
         .least = 2,
         .most = 2,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_restock,
     },
     {
@@ -503,6 +510,7 @@ const struct command order_commands[] = {
         .options = step_options,
         .least = 1,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_fulfil,
     },
     {
@@ -514,6 +522,7 @@ const struct command order_commands[] = {
         .options = step_options,
         .least = 1,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_cancel,
     },
     {
@@ -523,6 +532,7 @@ const struct command order_commands[] = {
         .example = "stockctl reservation ORDER-1",
         .least = 1,
         .most = 1,
+        .lines = "lines: sku location qty ready_ms fulfilled cancelled",
         .run = run_reservation,
     },
     { .name = NULL },

@@ -143,6 +143,7 @@ const struct command orders_commands[] = {
         .options = orders_options,
         .least = 0,
         .most = 0,
+        .list = "orders: id channel state ref created_ms expires_ms",
         .run = run_orders,
     },
     { .name = NULL },

@@ -174,6 +174,7 @@ const struct command place_commands[] = {
         .summary = "List the calendars",
         .usage = "",
         .example = "stockctl calendar list",
+        .list = "calendars: code tz week closed extra",
         .run = run_calendar_list,
     },
     {
@@ -204,6 +205,7 @@ const struct command place_commands[] = {
         .example = "stockctl stocking list TEE-RED-M",
         .options = stocking_list_options,
         .most = 1,
+        .list = "stockings: sku location stocked safety lead_time_s",
         .run = run_stocking_list,
     },
     { .name = NULL },

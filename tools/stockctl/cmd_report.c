@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_report.c - figures as a table, as CSV or as JSON; page by page, whatever the report. */
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/output.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,11 @@ struct reporting {
     size_t after_len;
     size_t columns;
     char *titles[COLUMNS_MAX + 1]; /* as for table_new; owned */
+    bool as_rows;                  /* CSV, or a line of JSON each */
+    bool csv;
+    struct rows rows;
     struct table *table;
-    size_t rows;
+    size_t shown;
     int64_t since_ms; /* 0: the figures are whole */
     json_t *list;     /* of rows */
     json_t *answer;   /* the last page's, without its rows */
@@ -54,31 +57,27 @@ static char *title_of(size_t column, const char *name, size_t len)
     return title;
 }
 
-static bool csv(const struct reporting *r)
-{
-    return args_option(r->args, "csv") != NULL;
-}
-
 static void take_columns(struct reporting *r, stockd_value columns)
 {
     stockd_value column;
+    char *names = text_format("%s", "");
     stockd_iter it = stockd_iterate(columns);
     while (r->columns < COLUMNS_MAX && stockd_next(&it, NULL, &column)) {
         const char *name;
         size_t len;
         if (!stockd_value_str(column, &name, &len))
-            return;
-        if (csv(r) && r->columns > 0)
-            putchar(',');
-        if (csv(r))
-            csv_put(stdout, name, len);
+            break;
+        char *longer = text_format("%s%s%.*s", names, r->columns > 0 ? " " : "", (int)len, name);
+        free(names);
+        names = longer;
         r->titles[r->columns] = title_of(r->columns, name, len);
         r->columns++;
     }
-    if (csv(r))
-        putchar('\n');
-    if (r->columns > 0)
+    if (r->as_rows)
+        rows_begin(&r->rows, stdout, r->csv, names);
+    else if (r->columns > 0)
         r->table = table_new((const char *const *)r->titles);
+    free(names);
 }
 
 static void add_row(struct reporting *r, stockd_value row)
@@ -86,23 +85,22 @@ static void add_row(struct reporting *r, stockd_value row)
     stockd_value value;
     size_t column = 0;
     stockd_iter it = stockd_iterate(row);
+
+    if (r->as_rows) {
+        json_t *record = json_from_value(row);
+        rows_add(&r->rows, record);
+        json_decref(record);
+        return;
+    }
     while (column < r->columns && stockd_next(&it, NULL, &value)) {
         char *text = show_text("", value);
-        const char *empty = stockd_value_kind(value) == STOCKD_KIND_NIL ? "" : text;
-        if (!csv(r))
-            table_add(r->table, text);
-        else if (column > 0)
-            putchar(',');
-        if (csv(r))
-            csv_put(stdout, empty, strlen(empty));
+        table_add(r->table, text);
         free(text);
         column++;
     }
-    for (; column < r->columns && !csv(r); column++)
+    for (; column < r->columns; column++)
         table_add(r->table, "");
-    if (csv(r))
-        putchar('\n');
-    r->rows++;
+    r->shown++;
 }
 
 /* Takes a page; true if there is another, and it is wanted. */
@@ -149,7 +147,7 @@ static int gather(struct ctl *ctl, struct reporting *r)
         stockd_pack_free(&pack);
         if (failed != CTL_DONE)
             return failed;
-        more = take_page(r, ctl->json, reply.result);
+        more = take_page(r, ctl->json && !r->as_rows, reply.result);
     }
     return CTL_DONE;
 }
@@ -159,14 +157,14 @@ static int gather(struct ctl *ctl, struct reporting *r)
 static void print_report(const struct ctl *ctl, struct reporting *r)
 {
     char since[32];
-    if (ctl->json) {
+    if (ctl->output == OUTPUT_JSON) {
         json_object_set(r->answer, "rows", r->list);
         show_json_value(json_incref(r->answer));
         return;
     }
-    if (csv(r))
+    if (r->as_rows)
         return;
-    if (r->rows > 0) {
+    if (r->shown > 0) {
         table_print(r->table, stdout, "");
         r->table = NULL;
     } else {
@@ -187,8 +185,12 @@ static int run_report(struct ctl *ctl, const struct args *args)
     const char *after = args_option(args, "after");
     int failed = CTL_DONE;
 
-    if (ctl->json && csv(&r))
+    if (args_option(args, "csv") != NULL && ctl->output == OUTPUT_JSON)
         return usage_error(args, "give either --csv or --json");
+    if (args_option(args, "csv") != NULL)
+        ctl->output = OUTPUT_CSV;
+    r.csv = ctl->output == OUTPUT_CSV;
+    r.as_rows = r.csv || ctl->output == OUTPUT_NDJSON;
     if (limit != NULL)
         failed = args_int(args, "limit", limit, 1, INT64_MAX, &r.left);
     if (failed != CTL_DONE)
@@ -202,6 +204,8 @@ static int run_report(struct ctl *ctl, const struct args *args)
     for (size_t i = 0; i < r.columns; i++)
         free(r.titles[i]);
     table_free(r.table);
+    if (r.as_rows && r.columns > 0)
+        rows_end(&r.rows);
     json_decref(r.list);
     json_decref(r.answer);
     free(r.after);
@@ -217,7 +221,7 @@ static const struct option report_options[] = {
     { "sku", "SKU", "only of that item", "sku", OPTION_TEXT },
     { "after", "KEY", "only rows after the one with that key", NULL, OPTION_TEXT },
     { "limit", "N", "at most that many rows", NULL, OPTION_COUNT },
-    { "csv", NULL, "comma-separated values", NULL, OPTION_FLAG },
+    { "csv", NULL, "the same as --output csv", NULL, OPTION_FLAG },
     { .name = NULL },
 };
 
@@ -245,6 +249,7 @@ const struct command report_commands[] = {
             "now. Days and hours are those of UTC.",
         .example = "stockctl report sales --by sku --channel web --csv",
         .options = report_options,
+        .writes_csv = true,
         .least = 1,
         .most = 1,
         .run = run_report,

@@ -183,6 +183,7 @@ const struct command server_commands[] = {
             "1 something must be mended.",
         .example = "stockctl doctor --config /etc/stockd/stockd.conf",
         .options = doctor_options,
+        .list = "checks: check state found advice",
         .run = run_doctor,
     },
     {
@@ -197,6 +198,7 @@ const struct command server_commands[] = {
         .example = "stockctl top -d 1",
         .options = top_options,
         .letters = "dn",
+        .formats = "table json ndjson",
         .run = run_top,
     },
     {
@@ -213,6 +215,7 @@ const struct command server_commands[] = {
         .example = "stockctl backup /backup/stockd",
         .least = 1,
         .most = 1,
+        .formats = "table json",
         .run = run_backup,
     },
     { .name = NULL },

@@ -196,6 +196,21 @@ static void show_availability(const struct args *args, stockd_value result)
     table_print(table, stdout, "");
 }
 
+/* For rows: {stock: [[sku, available], ...]}. */
+static json_t *with_skus(const struct args *args, stockd_value result)
+{
+    json_t *pairs = json_array();
+    stockd_value stock = { 0 };
+    stockd_value one;
+
+    stockd_map_find(result, "stock", &stock);
+    stockd_iter it = stockd_iterate(stock);
+    for (size_t i = 1; i < args->count && stockd_next(&it, NULL, &one); i++)
+        json_array_append_new(pairs,
+                              json_pack("[s, o]", args->positional[i], json_from_value(one)));
+    return json_pack("{s:o}", "stock", pairs);
+}
+
 static int run_availability(struct ctl *ctl, const struct args *args)
 {
     stockd_pack pack;
@@ -211,7 +226,9 @@ static int run_availability(struct ctl *ctl, const struct args *args)
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
         return failed;
-    if (ctl->json)
+    if (ctl->output == OUTPUT_CSV || ctl->output == OUTPUT_NDJSON)
+        show_json_value(with_skus(args, reply.result));
+    else if (ctl->json)
         show_json(reply.result, NULL);
     else
         show_availability(args, reply.result);
@@ -341,6 +358,7 @@ const struct command stock_commands[] = {
         .options = sold_options,
         .least = 3,
         .most = SIZE_MAX,
+        .lines = "lines: sku on_hand available",
         .run = run_sold,
     },
     {
@@ -361,6 +379,7 @@ const struct command stock_commands[] = {
         .options = stock_options,
         .least = 1,
         .most = 1,
+        .lines = "pools: location kind channel on_hand reserved",
         .run = run_stock,
     },
     {
@@ -370,6 +389,7 @@ const struct command stock_commands[] = {
         .example = "stockctl availability web TEE-RED-M TEE-RED-L",
         .least = 2,
         .most = SIZE_MAX,
+        .list = "stock: sku available",
         .run = run_availability,
     },
     { .name = NULL },

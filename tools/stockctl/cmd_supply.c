@@ -365,6 +365,7 @@ const struct command supply_commands[] = {
         .options = expect_options,
         .least = 2,
         .most = SIZE_MAX,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_expect,
     },
     {
@@ -377,6 +378,7 @@ const struct command supply_commands[] = {
         .options = transfer_options,
         .least = 3,
         .most = SIZE_MAX,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_transfer,
     },
     {
@@ -390,6 +392,7 @@ const struct command supply_commands[] = {
         .options = ship_options,
         .least = 1,
         .most = SIZE_MAX,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_ship,
     },
     {
@@ -404,6 +407,7 @@ const struct command supply_commands[] = {
         .options = arrive_options,
         .least = 1,
         .most = SIZE_MAX,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_arrive,
     },
     {
@@ -415,6 +419,7 @@ const struct command supply_commands[] = {
         .options = reschedule_options,
         .least = 1,
         .most = 1,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_reschedule,
     },
     {
@@ -428,6 +433,7 @@ const struct command supply_commands[] = {
         .options = withdraw_options,
         .least = 1,
         .most = SIZE_MAX,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_withdraw,
     },
     {
@@ -437,6 +443,7 @@ const struct command supply_commands[] = {
         .example = "stockctl supply TRUCK-7",
         .least = 1,
         .most = 1,
+        .lines = "lines: sku qty shipped accepted rejected lost",
         .run = run_supply,
     },
     {
@@ -445,6 +452,7 @@ const struct command supply_commands[] = {
         .usage = "[OPTION]...",
         .example = "stockctl supplies --location store-1 --state in_transit",
         .options = supplies_options,
+        .list = "supplies: id state kind from location eta_ms ref",
         .run = run_supplies,
     },
     { .name = NULL },

@@ -361,6 +361,7 @@ const struct command token_commands[] = {
         .usage = "--tokens FILE",
         .example = "stockctl token list --tokens /etc/stockd/tokens",
         .options = file_options,
+        .list = "tokens: name by can channels locations expires rate",
         .run = run_token_list,
     },
     {

@@ -149,6 +149,7 @@ const struct command where_commands[] = {
         .options = promise_options,
         .least = 2,
         .most = SIZE_MAX,
+        .lines = "lines: sku location qty ready_ms",
         .run = run_promise,
     },
     {
@@ -160,6 +161,7 @@ const struct command where_commands[] = {
         .options = locate_options,
         .least = 2,
         .most = SIZE_MAX,
+        .list = "options: location distance_km complete ready_ms lines",
         .run = run_locate,
     },
     { .name = NULL },

@@ -265,16 +265,3 @@ int csv_read(const struct ctl *ctl, const char *path, struct csv_reader *reader)
         fclose(file);
     return parse.failed;
 }
-
-void csv_put(FILE *out, const char *text, size_t len)
-{
-    bool quote = len == 0 || text[0] == ' ' || text[0] == '\t' || text[len - 1] == ' ' ||
-                 text[len - 1] == '\t';
-
-    for (size_t i = 0; i < len && !quote; i++)
-        quote = strchr(",\"\r\n", text[i]) != NULL; /* a NUL is found, too */
-    if (quote)
-        csv_fwrite(out, text, len);
-    else
-        fwrite(text, 1, len, out);
-}

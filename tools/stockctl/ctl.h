@@ -31,12 +31,22 @@ enum ctl_exit {
 #define CTL_QUANTITY_MAX 268435455  /* the most that one pool can hold */
 #define CTL_HORIZON_MAX_S 315360000 /* ten years: how far ahead a channel may promise supply */
 
+/* How an answer is printed. */
+enum output {
+    OUTPUT_DEFAULT, /* the command's own: mostly a table */
+    OUTPUT_TABLE,
+    OUTPUT_JSON,
+    OUTPUT_CSV,
+    OUTPUT_NDJSON, /* one JSON object a line */
+};
+
 struct ctl {
     const char *server;
     char *name;                                 /* the caller's name, for the history */
     const char *ca_file, *cert_file, *key_file; /* for tls://; NULL: none */
     const char *token_file;                     /* NULL: none */
-    bool json;
+    enum output output;
+    bool json;                /* the answer is made as JSON; output.h writes it as `output` says */
     bool quiet;               /* no progress bars: other programs write to the terminal too */
     bool patient;             /* calls have no time-out */
     stockd_client *client;    /* NULL until the first call */
@@ -84,6 +94,12 @@ struct command {
     const char *letters;          /* short forms of the first options, in order: "dn"; or NULL */
     size_t least;                 /* positional arguments */
     size_t most;
+    /* For output.h: the answer is a list, or has one, under this key; then the fields of an entry,
+     * as in "changes: channel sku available lsn". */
+    const char *list;
+    const char *lines;
+    const char *formats; /* those it has, its default first; NULL: "table json csv ndjson" */
+    bool writes_csv;     /* by itself, not from JSON */
     int (*run)(struct ctl *ctl, const struct args *args);
 };
 
@@ -275,12 +291,13 @@ bool reply_list(stockd_value result, stockd_value *list);
 /* ---- show.c, show_text.c, show_json.c: results for people and for programs ----------------- */
 
 json_t *json_from_value(stockd_value value);
-void show_json_value(json_t *json); /* prints and frees it */
+/* output.c. Prints an answer in the format that was asked for, and frees it. */
+void show_json_value(json_t *json);
 
 /* The result as JSON; id, if not NULL, is added to it. */
 void show_json(stockd_value result, const char *id);
 /* An event on one line (show_event.c). */
-void show_event(stockd_value event, bool json);
+void show_event(stockd_value event);
 
 /* The scalars of a map as aligned "key  value" lines, nested maps as "key.key". */
 void show_map(stockd_value map, const char *id);
@@ -328,7 +345,8 @@ struct csv_reader {
 /* "-" is standard input. An absent optional column gives fields of length 0. */
 int csv_read(const struct ctl *ctl, const char *path, struct csv_reader *reader);
 
-/* Writes a field, in quotes if it needs them. */
+/* csv_put.c. Writes a field, in quotes if it needs them; on a terminal without control characters.
+ */
 void csv_put(FILE *out, const char *text, size_t len);
 
 /* Bad rows by line: kept, then reported in order. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* import.c - reading a file whole, sending what it asks for, and telling what became of it. */
 #include "tools/stockctl/import.h"
+#include "tools/stockctl/output.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -161,6 +162,20 @@ static json_t *figures(const struct import *import, double seconds)
                      seconds);
 }
 
+static void report_refusals(const struct import *import)
+{
+    size_t known = import->refusal.count;
+    size_t shown = known < REFUSALS_SHOWN ? known : REFUSALS_SHOWN;
+
+    for (size_t i = 0; i < shown; i++) {
+        const struct bad_row *row = &import->refusal.row[i];
+        fprintf(stderr, "stockctl: %s: line %zu: %s: %s\n", import->path, row->line, row->column,
+                row->problem);
+    }
+    if (shown < import->refused)
+        fprintf(stderr, "stockctl: %s: and %zu more\n", import->path, import->refused - shown);
+}
+
 /* With refusals the figures are the details of an error. */
 static void report_json(const struct import *import, double seconds)
 {
@@ -172,9 +187,10 @@ static void report_json(const struct import *import, double seconds)
         json_object_set_new(import->within, "booked", details);
         details = import->within;
     }
-    if (import->refused == 0) {
+    if (import->refused == 0 || !output_errors_in_json(import->ctl)) {
         json_decref(rows);
         show_json_value(details);
+        report_refusals(import);
         return;
     }
     for (size_t i = 0; i < import->refusal.count; i++) {
@@ -188,20 +204,6 @@ static void report_json(const struct import *import, double seconds)
              import->words->things);
     show_json_value(json_pack("{s:{s:s, s:s, s:o}}", "error", "code", "refused_rows", "message",
                               message, "details", details));
-}
-
-static void report_refusals(const struct import *import)
-{
-    size_t known = import->refusal.count;
-    size_t shown = known < REFUSALS_SHOWN ? known : REFUSALS_SHOWN;
-
-    for (size_t i = 0; i < shown; i++) {
-        const struct bad_row *row = &import->refusal.row[i];
-        fprintf(stderr, "stockctl: %s: line %zu: %s: %s\n", import->path, row->line, row->column,
-                row->problem);
-    }
-    if (shown < import->refused)
-        fprintf(stderr, "stockctl: %s: and %zu more\n", import->path, import->refused - shown);
 }
 
 static void summary(const struct import *import, double seconds)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* show_event.c - an event on one line: of text, or of JSON. */
+/* show_event.c - an event on one line of text. */
 #include "tools/stockctl/ctl.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@ static void print_part(const char *before, const char *text, size_t len)
     free(clean);
 }
 
-static void print_event(stockd_value event)
+void show_event(stockd_value event)
 {
     static const struct {
         const char *key, *before;
@@ -36,16 +36,4 @@ static void print_event(stockd_value event)
     if (stockd_map_i64(event, "qty", &number))
         printf("  %" PRId64, number);
     putchar('\n');
-}
-
-void show_event(stockd_value event, bool json)
-{
-    if (json) {
-        json_t *line = json_from_value(event);
-        json_dumpf(line, stdout, JSON_COMPACT);
-        putchar('\n');
-        json_decref(line);
-        return;
-    }
-    print_event(event);
 }

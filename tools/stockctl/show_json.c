@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* show_json.c - MessagePack values as JSON. */
+/* show_json.c - MessagePack values as JSON; output.c prints it. */
 #include "tools/stockctl/ctl.h"
 
 #include <stdlib.h>
@@ -69,11 +69,4 @@ void show_json(stockd_value result, const char *id)
     if (id != NULL && json_is_object(json) && json_object_get(json, "id") == NULL)
         json_object_set_new(json, "id", json_string(id));
     show_json_value(json);
-}
-
-void show_json_value(json_t *json)
-{
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    putchar('\n');
-    json_decref(json);
 }

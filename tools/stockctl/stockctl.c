@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stockctl.c - the command line of a running stockd, for people and scripts. */
-#include "tools/stockctl/ctl.h"
+/* stockctl.c - the commands: which there are, their help, and running one. */
+#include "tools/stockctl/commands.h"
+#include "tools/stockctl/output.h"
 
-#include <errno.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *title;
-    const struct command *commands;
-} groups[] = {
+const struct command_group command_groups[] = {
     { "The engine", server_commands },       { "Catalogue", catalogue_commands },
     { "Places and time", place_commands },   { "Stock", stock_commands },
     { "On its way", supply_commands },       { "The past", history_commands },
@@ -20,16 +16,19 @@ static const struct {
     { "The Redis mirror", mirror_commands }, { "Who may do what", token_commands },
 };
 
-#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+#define GROUPS (sizeof(command_groups) / sizeof(command_groups[0]))
 
-static void print_help(FILE *out)
+const size_t command_group_count = GROUPS;
+
+void command_help(FILE *out)
 {
-    fputs("Usage: stockctl [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [--json] COMMAND ...\n\n"
+    fputs("Usage: stockctl [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [-o FORMAT] COMMAND ...\n\n"
           "Talks to a running stockd, the real-time stock engine.\n",
           out);
     for (size_t g = 0; g < GROUPS; g++) {
-        fprintf(out, "\n%s:\n", groups[g].title);
-        for (const struct command *command = groups[g].commands; command->name != NULL; command++)
+        fprintf(out, "\n%s:\n", command_groups[g].title);
+        for (const struct command *command = command_groups[g].commands; command->name != NULL;
+             command++)
             fprintf(out, "  %-16s %s\n", command->name, command->summary);
     }
     fputs("\nOptions, before or after the command:\n"
@@ -41,7 +40,8 @@ static void print_help(FILE *out)
           "  --as NAME             the caller's name, for the history; without it USER@stockctl\n"
           "  --token-file FILE     its first line is the access token; without it the\n"
           "                        environment's STOCKD_TOKEN, if the engine has tokens\n"
-          "  --json                print the engine's result, or its error, as JSON\n"
+          "  -o, --output FORMAT   table, json, csv, or ndjson (one JSON object a line)\n"
+          "  --json                the same as --output json\n"
           "  -h, --help            this text; after a command its options and an example\n"
           "  --version             print the version\n\n"
           "Exit status: 0 done, 1 refused by the engine, 2 usage or a bad file,\n"
@@ -49,7 +49,7 @@ static void print_help(FILE *out)
           out);
 }
 
-static void print_version(void)
+void command_version(void)
 {
     puts("stockctl " STOCKD_CLIENT_VERSION);
 }
@@ -79,11 +79,13 @@ static void print_command_help(const struct command *command)
     if (command->details != NULL)
         printf("\n%s\n", command->details);
     print_options(command);
+    if (command->formats != NULL)
+        printf("\nFormats of --output: %s.\n", command->formats);
     printf("\nExample:\n  %s\n", command->example);
 }
 
 /* How many of the words name the command: one, two, or 0 if they do not. */
-static size_t words_matching(const struct command *command, int argc, char *const *argv)
+static size_t words_matching(const struct command *command, size_t argc, char *const *argv)
 {
     size_t first = strcspn(command->name, " ");
 
@@ -94,14 +96,14 @@ static size_t words_matching(const struct command *command, int argc, char *cons
     return argc > 1 && strcmp(argv[1], command->name + first + 1) == 0 ? 2 : 0;
 }
 
-/* "item set" goes before "item". */
-static const struct command *find_command(int argc, char *const *argv, size_t *words)
+const struct command *command_find(size_t argc, char *const *argv, size_t *words)
 {
     const struct command *found = NULL;
 
     *words = 0;
     for (size_t g = 0; g < GROUPS; g++) {
-        for (const struct command *command = groups[g].commands; command->name != NULL; command++) {
+        for (const struct command *command = command_groups[g].commands; command->name != NULL;
+             command++) {
             size_t matching = words_matching(command, argc, argv);
             if (matching <= *words)
                 continue;
@@ -119,7 +121,8 @@ static size_t print_family(FILE *out, const char *word)
     size_t count = 0;
 
     for (size_t g = 0; g < GROUPS; g++)
-        for (const struct command *command = groups[g].commands; command->name != NULL; command++)
+        for (const struct command *command = command_groups[g].commands; command->name != NULL;
+             command++)
             if (strncmp(command->name, word, len) == 0 && command->name[len] == ' ')
                 fprintf(out, "%sstockctl %s %s\n", count++ == 0 ? "Usage: " : "       ",
                         command->name, command->usage);
@@ -131,17 +134,21 @@ static void say_unknown(const char *word)
     struct nearest nearest = { .typed = word };
 
     for (size_t g = 0; g < GROUPS; g++)
-        for (const struct command *command = groups[g].commands; command->name != NULL; command++)
+        for (const struct command *command = command_groups[g].commands; command->name != NULL;
+             command++)
             nearest_try(&nearest, command->name, strcspn(command->name, " "));
-    fprintf(stderr, "stockctl: unknown command '%s'", word);
+    char *clean = text_clean(word, strlen(word));
+
+    fprintf(stderr, "stockctl: unknown command '%s'", clean);
+    free(clean);
     if (nearest.name != NULL)
         fprintf(stderr, "; did you mean '%.*s'?", (int)nearest.len, nearest.name);
     fputs("\nTry 'stockctl --help'.\n", stderr);
 }
 
-static int unknown_command(int argc, char *const *argv)
+static int unknown_command(size_t argc, char *const *argv)
 {
-    for (int i = 1; i < argc; i++)
+    for (size_t i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             if (print_family(stdout, argv[0]) > 0)
                 return CTL_DONE;
@@ -151,15 +158,15 @@ static int unknown_command(int argc, char *const *argv)
 }
 
 /* "help", "help COMMAND" */
-static int run_help(int argc, char *const *argv)
+static int run_help(size_t argc, char *const *argv)
 {
     size_t words;
 
     if (argc == 1) {
-        print_help(stdout);
+        command_help(stdout);
         return CTL_DONE;
     }
-    const struct command *command = find_command(argc - 1, argv + 1, &words);
+    const struct command *command = command_find(argc - 1, argv + 1, &words);
     if (command != NULL)
         print_command_help(command);
     else if (print_family(stdout, argv[1]) == 0)
@@ -169,74 +176,59 @@ static int run_help(int argc, char *const *argv)
     return command != NULL ? CTL_DONE : CTL_USAGE;
 }
 
-static int run_command(struct ctl *ctl, int argc, char *const *argv)
+static int no_format(const struct args *args, enum output output)
+{
+    return usage_error(args, "it has no %s; its formats: %s", output_name(output),
+                       args->command->formats);
+}
+
+int command_run(struct ctl *ctl, size_t argc, char *const *argv)
 {
     size_t words;
     struct args args;
-    const struct command *command = find_command(argc, argv, &words);
+    const struct command *command = command_find(argc, argv, &words);
 
     if (strcmp(argv[0], "help") == 0)
         return run_help(argc, argv);
     if (command == NULL)
         return unknown_command(argc, argv);
-    int failed = args_parse(&args, ctl, command, (size_t)argc - words, argv + words);
+    int failed = args_parse(&args, ctl, command, argc - words, argv + words);
     if (failed == CTL_DONE && args.help)
         print_command_help(command);
     else if (failed == CTL_DONE && args.version)
-        print_version();
-    else if (failed == CTL_DONE)
+        command_version();
+    else if (failed == CTL_DONE && !output_possible(command, ctl->output))
+        failed = no_format(&args, ctl->output);
+    else if (failed == CTL_DONE) {
+        output_begin(ctl, command);
         failed = command->run(ctl, &args);
+    }
     args_free(&args);
-    stockd_close(ctl->client);
     return failed;
 }
 
-/* Options before the command. Returns the index of the command, or -1 if nothing is left to do. */
-static int global_options(struct ctl *ctl, int argc, char *const *argv, int *code)
+bool command_options(struct ctl *ctl, size_t argc, char *const *argv, size_t *used, int *code)
 {
     const char *problem = NULL;
-    size_t at = 1;
+    size_t at = 0;
 
     *code = CTL_DONE;
-    for (; at < (size_t)argc && argv[at][0] == '-'; at++) {
-        if (args_global(ctl, (size_t)argc, argv, &at, &problem) && problem == NULL)
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (args_global(ctl, argc, argv, &at, &problem) && problem == NULL)
             continue;
         if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0) {
-            print_help(stdout);
-            return -1;
+            command_help(stdout);
         } else if (strcmp(argv[at], "--version") == 0) {
-            print_version();
-            return -1;
+            command_version();
         } else {
+            char *word = text_clean(argv[at], strlen(argv[at]));
             fprintf(stderr, "stockctl: %s%s\nTry 'stockctl --help'.\n",
-                    problem != NULL ? problem : "unknown option ", problem != NULL ? "" : argv[at]);
+                    problem != NULL ? problem : "unknown option ", problem != NULL ? "" : word);
+            free(word);
             *code = CTL_USAGE;
-            return -1;
         }
+        return false;
     }
-    if (at >= (size_t)argc) {
-        print_help(stderr);
-        *code = CTL_USAGE;
-        return -1;
-    }
-    return (int)at;
-}
-
-int main(int argc, char **argv)
-{
-    struct ctl ctl = { .server = getenv("STOCKD_SERVER"), .name = ctl_default_name() };
-    int code;
-
-    if (ctl.server == NULL || ctl.server[0] == '\0')
-        ctl.server = CTL_DEFAULT_SERVER;
-    setlocale(LC_CTYPE, "C.UTF-8"); /* for character widths; without it each counts as one */
-    int at = global_options(&ctl, argc, argv, &code);
-    if (at > 0)
-        code = run_command(&ctl, argc - at, argv + at);
-    free(ctl.name);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "stockctl: cannot write the output: %s\n", strerror(errno));
-        return CTL_USAGE;
-    }
-    return code;
+    *used = at;
+    return true;
 }

@@ -6,7 +6,7 @@
  * subscription begins there. So no change is missed, and only those just before the loss may be
  * shown twice.
  */
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/output.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +32,8 @@ static void on_signal(int signal)
 /* The last value shown, per channel and sku, to show by how much it changes. */
 struct watch {
     struct ctl *ctl;
-    bool json;
+    bool data; /* rows, not text */
+    struct rows rows;
     const char *sku;     /* only this one; NULL: all */
     const char *channel; /* likewise */
     bool has_lsn;
@@ -72,14 +73,13 @@ static bool swap_last(struct watch *watch, const stockd_changed *change, int64_t
     return at < count;
 }
 
-static void print_json_change(const stockd_changed *change)
+static void add_change(struct watch *watch, const stockd_changed *change)
 {
     json_t *line = json_pack("{s:s%, s:s%, s:I, s:I}", "channel", change->channel,
                              change->channel_len, "sku", change->sku, change->sku_len, "available",
                              (json_int_t)change->available, "lsn", (json_int_t)change->lsn);
 
-    json_dumpf(line, stdout, JSON_COMPACT);
-    putchar('\n');
+    rows_add(&watch->rows, line);
     json_decref(line);
 }
 
@@ -105,6 +105,14 @@ static void print_change(struct watch *watch, const stockd_changed *change)
     free(sku);
 }
 
+static void add_event(struct watch *watch, stockd_value event)
+{
+    json_t *line = json_from_value(event);
+
+    rows_add(&watch->rows, line);
+    json_decref(line);
+}
+
 /* All events of an LSN come again after a lost connection, in the same order. */
 static void on_event(struct watch *watch, stockd_value event)
 {
@@ -125,8 +133,12 @@ static void on_event(struct watch *watch, stockd_value event)
     bool other =
         watch->sku != NULL && !(stockd_map_str(event, "sku", &sku, &len) &&
                                 strlen(watch->sku) == len && memcmp(watch->sku, sku, len) == 0);
-    if (!other)
-        show_event(event, watch->json);
+    if (other)
+        return;
+    if (watch->data)
+        add_event(watch, event);
+    else
+        show_event(event);
 }
 
 static void on_notify(void *context, const char *method, stockd_value params)
@@ -149,8 +161,8 @@ static void on_notify(void *context, const char *method, stockd_value params)
     if (strcmp(method, "changed") != 0 || !stockd_read_changed(params, &change) ||
         !is_watched(watch, &change))
         return;
-    if (watch->json)
-        print_json_change(&change);
+    if (watch->data)
+        add_change(watch, &change);
     else
         print_change(watch, &change);
 }
@@ -305,7 +317,7 @@ static int check_sku_known(struct watch *watch, bool wait)
     stockd_pack_str(&pack, watch->sku);
     int failed = ctl_call(watch->ctl, "item", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
-    if (failed == CTL_REFUSED && !watch->json)
+    if (failed == CTL_REFUSED && !watch->data)
         fputs("stockctl: use --wait to watch an item that does not exist yet\n", stderr);
     return failed;
 }
@@ -353,7 +365,7 @@ static int begin(struct watch *watch)
         return say_failed(watch, status);
     if (resync)
         forget(watch);
-    if (!watch->json)
+    if (!watch->data)
         fprintf(stderr, "Watching %s; Ctrl-C stops.\n", watch->ctl->server);
     return CTL_DONE;
 }
@@ -376,7 +388,7 @@ static int go_on(struct watch *watch)
 
 int run_watch(struct ctl *ctl, const struct args *args)
 {
-    struct watch watch = { .ctl = ctl, .json = ctl->json };
+    struct watch watch = { .ctl = ctl, .data = ctl->json };
     const struct sigaction action = { .sa_handler = on_signal };
     int failed = take_options(&watch, args);
 
@@ -385,6 +397,8 @@ int run_watch(struct ctl *ctl, const struct args *args)
     ctl->notify = on_notify;
     ctl->notify_context = &watch;
     watch.known = lookup_new();
+    rows_begin(&watch.rows, stdout, ctl->output == OUTPUT_CSV,
+               watch.events ? EVENT_COLUMNS : CHANGE_COLUMNS);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     failed = check_sku_known(&watch, args_option(args, "wait") != NULL);
@@ -392,6 +406,7 @@ int run_watch(struct ctl *ctl, const struct args *args)
         failed = begin(&watch);
     if (failed == CTL_DONE)
         failed = go_on(&watch);
+    rows_end(&watch.rows);
     lookup_free(watch.known);
     free(watch.last);
     return failed;
