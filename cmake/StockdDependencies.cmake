@@ -10,6 +10,7 @@ pkg_check_modules(uring REQUIRED IMPORTED_TARGET liburing>=2.3)
 pkg_check_modules(inih REQUIRED IMPORTED_TARGET inih)
 pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(glib REQUIRED IMPORTED_TARGET glib-2.0>=2.68) # g_time_zone_new_identifier
+pkg_check_modules(edit REQUIRED IMPORTED_TARGET libedit>=3.1)
 pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(openssl REQUIRED IMPORTED_TARGET openssl>=3.0)
 pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)

@@ -44,9 +44,9 @@ function(stockd_room room)
   target_link_libraries(stockd_engine INTERFACE stockd_engine_${room})
 endfunction()
 
-# stockd_program(NAME LIBS...): a program of tools/NAME/*.c, in bin/, installed.
+# stockd_program(NAME LIBS...): a program of tools/NAME/*.c and its folders, in bin/, installed.
 function(stockd_program name)
-  file(GLOB sources ${STOCKD_GLOB} "${PROJECT_SOURCE_DIR}/tools/${name}/*.c")
+  file(GLOB_RECURSE sources ${STOCKD_GLOB} "${PROJECT_SOURCE_DIR}/tools/${name}/*.c")
   if(NOT sources)
     return()
   endif()

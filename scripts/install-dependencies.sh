@@ -5,7 +5,7 @@ set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config liburing-dev libmsgpack-dev libxxhash-dev
     libzstd-dev libinih-dev libcsv-dev libjansson-dev libhiredis-dev libglib2.0-dev libssl-dev
-    tzdata libmicrohttpd-dev libnghttp2-dev libseccomp-dev systemtap-sdt-dev scdoc"
+    tzdata libmicrohttpd-dev libnghttp2-dev libseccomp-dev libedit-dev systemtap-sdt-dev scdoc"
 case "${1:-build}" in
 build) ;;
 run) packages="$packages redis-server" ;;

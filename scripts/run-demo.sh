@@ -97,6 +97,7 @@ The same over HTTP, in another terminal:
 stockd listens on $address; its data is in $data
 Redis on port $redis_port shows its stock. Try, too:
 
+    $bin/stockctl -s $address                       # a shell: Tab completes
     $bin/stockctl -s $address stock $sku
     $bin/stockctl -s $address locate collect $sku --mode pickup --lat 48.86 --lon 2.35 --within 20
     $bin/stockctl -s $address promise web $sku:2 --lat 48.86 --lon 2.35

@@ -65,6 +65,7 @@ MAY_SEE = {
     "zstd": ("persistence/", "tools/", "tests/"),
     "criterion": ("tests/unit/",),
     "ini": ("tools/stockd/", "tools/stockctl/doctor"),
+    "histedit": ("tools/stockctl/shell/editor.c",),
     "csv": ("tools/stockctl/", "tools/stockbench/"),
     "microhttpd": ("telemetry/", "tools/gateway/"),
     "jansson": ("tools/", "tests/"),

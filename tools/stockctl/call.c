@@ -115,6 +115,22 @@ stockd_options ctl_options(const struct ctl *ctl)
                              .key_file = ctl->key_file };
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whether the shell's connection is to this engine, as this caller, and does what is wanted. */
+static bool may_share(const struct ctl *ctl)
+{
+    const struct ctl *kept = ctl->kept;
+
+    return kept != NULL && ctl->notify == NULL && !ctl->patient &&
+           is_same(ctl->server, kept->server) && is_same(ctl->name, kept->name) &&
+           is_same(ctl->token_file, kept->token_file) && is_same(ctl->ca_file, kept->ca_file) &&
+           is_same(ctl->cert_file, kept->cert_file) && is_same(ctl->key_file, kept->key_file);
+}
+
 int ctl_connect(struct ctl *ctl)
 {
     stockd_options options = ctl_options(ctl);
@@ -122,6 +138,8 @@ int ctl_connect(struct ctl *ctl)
     options.call_timeout_ms = ctl->patient ? -1 : 0;
     options.notify = ctl->notify;
     options.notify_context = ctl->notify_context;
+    if (ctl->client == NULL && may_share(ctl))
+        ctl->client = ctl->kept->client;
     if (ctl->client != NULL)
         return CTL_DONE;
     int status = stockd_connect(&ctl->client, ctl->server, &options);
@@ -129,7 +147,11 @@ int ctl_connect(struct ctl *ctl)
         return ctl_error(ctl, CTL_USAGE, "usage", "%s", stockd_error_message(ctl->client));
     if (status == STOCKD_REFUSED)
         return ctl_refused(ctl, stockd_last_reply(ctl->client));
-    return status == STOCKD_OK ? CTL_DONE : ctl_failed(ctl, status);
+    if (status != STOCKD_OK)
+        return ctl_failed(ctl, status);
+    if (may_share(ctl))
+        ctl->kept->client = ctl->client;
+    return CTL_DONE;
 }
 
 int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, unsigned flags,

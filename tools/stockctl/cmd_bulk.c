@@ -133,6 +133,7 @@ const struct command bulk_commands[] = {
         .options = import_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_stock,
     },
     {
@@ -144,6 +145,7 @@ const struct command bulk_commands[] = {
         .options = import_moves_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_receive,
     },
     {
@@ -157,6 +159,7 @@ const struct command bulk_commands[] = {
         .options = import_moves_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_count,
     },
     {
@@ -169,6 +172,7 @@ const struct command bulk_commands[] = {
         .options = import_moves_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_adjust,
     },
     {
@@ -182,6 +186,7 @@ const struct command bulk_commands[] = {
         .options = import_moves_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_sold,
     },
     {
@@ -199,6 +204,7 @@ const struct command bulk_commands[] = {
         .options = reconcile_options,
         .least = 2,
         .most = 2,
+        .apart = true,
         .run = run_reconcile,
     },
     {
@@ -210,6 +216,7 @@ const struct command bulk_commands[] = {
         .list = "stock: sku location on_hand reserved available",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_stock,
     },
     {
@@ -224,6 +231,7 @@ const struct command bulk_commands[] = {
         .options = import_catalogue_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_calendars,
     },
     {
@@ -238,6 +246,7 @@ const struct command bulk_commands[] = {
         .options = import_catalogue_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_places,
     },
     {
@@ -251,6 +260,7 @@ const struct command bulk_commands[] = {
         .options = import_catalogue_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_channels,
     },
     {
@@ -265,6 +275,7 @@ const struct command bulk_commands[] = {
         .options = import_catalogue_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_items,
     },
     {
@@ -279,6 +290,7 @@ const struct command bulk_commands[] = {
         .options = import_catalogue_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_stocking,
     },
     {
@@ -294,6 +306,7 @@ const struct command bulk_commands[] = {
         .options = import_supplies_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_import_supplies,
     },
     {
@@ -305,6 +318,7 @@ const struct command bulk_commands[] = {
         .list = "calendars: code",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_calendars,
     },
     {
@@ -316,6 +330,7 @@ const struct command bulk_commands[] = {
         .list = "places: code",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_places,
     },
     {
@@ -327,6 +342,7 @@ const struct command bulk_commands[] = {
         .list = "channels: code",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_channels,
     },
     {
@@ -341,6 +357,7 @@ const struct command bulk_commands[] = {
         .list = "items: sku",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_items,
     },
     {
@@ -352,6 +369,7 @@ const struct command bulk_commands[] = {
         .list = "stocking: sku location",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_stocking,
     },
     {
@@ -367,6 +385,7 @@ const struct command bulk_commands[] = {
         .list = "supplies: id location sku qty eta_ms ref",
         .formats = "csv json ndjson",
         .writes_csv = true,
+        .apart = true,
         .run = run_export_supplies,
     },
     {
@@ -384,6 +403,7 @@ const struct command bulk_commands[] = {
         .options = replay_options,
         .least = 1,
         .most = 1,
+        .apart = true,
         .run = run_replay,
     },
     {
@@ -396,6 +416,7 @@ const struct command bulk_commands[] = {
                    "further orders: held, then shipped, cancelled or left to expire.",
         .example = "stockctl demo --trickle",
         .options = demo_options,
+        .apart = true,
         .run = run_demo,
     },
     { .name = NULL },

@@ -239,6 +239,7 @@ const struct command catalogue_commands[] = {
         .example = "stockctl item list shirt",
         .most = 1,
         .list = "items: sku name barcode",
+        .apart = true,
         .run = run_item_list,
     },
     {

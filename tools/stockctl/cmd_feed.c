@@ -230,6 +230,7 @@ const struct command feed_commands[] = {
             "engine goes away, watch says so, reconnects, and continues where it was.",
         .example = "stockctl watch --channel web",
         .options = watch_options,
+        .apart = true,
         .run = run_watch,
     },
     { .name = NULL },

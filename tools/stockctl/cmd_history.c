@@ -211,6 +211,7 @@ const struct command history_commands[] = {
                 " on_hand reserved state",
         .least = 0,
         .most = 1,
+        .apart = true,
         .run = run_history,
     },
     { .name = NULL },

@@ -209,6 +209,7 @@ const struct command mirror_commands[] = {
         .example = "stockctl mirror verify",
         .options = verify_options,
         .lines = "differences: sku field engine redis",
+        .apart = true,
         .run = run_verify,
     },
     {

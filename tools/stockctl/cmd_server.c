@@ -184,6 +184,7 @@ const struct command server_commands[] = {
         .example = "stockctl doctor --config /etc/stockd/stockd.conf",
         .options = doctor_options,
         .list = "checks: check state found advice",
+        .apart = true,
         .run = run_doctor,
     },
     {
@@ -199,6 +200,7 @@ const struct command server_commands[] = {
         .options = top_options,
         .letters = "dn",
         .formats = "table json ndjson",
+        .apart = true,
         .run = run_top,
     },
     {
@@ -216,6 +218,7 @@ const struct command server_commands[] = {
         .least = 1,
         .most = 1,
         .formats = "table json",
+        .apart = true,
         .run = run_backup,
     },
     { .name = NULL },

@@ -282,6 +282,9 @@ static int read_token(struct ctl *ctl, const struct args *args, char *token, siz
         snprintf(token, size, "%s", given);
         return CTL_DONE;
     }
+    if (path == NULL && ctl->commands_on_stdin)
+        return ctl_error(ctl, CTL_USAGE, "usage",
+                         "name the token's file: the commands come from standard input");
     FILE *file = path != NULL ? fopen(path, "re") : stdin;
     bool good = file != NULL && fgets(token, (int)size, file) != NULL;
     if (file != NULL && file != stdin)

@@ -243,6 +243,9 @@ int csv_read(const struct ctl *ctl, const char *path, struct csv_reader *reader)
 {
     struct parse parse = { .ctl = ctl, .path = path, .reader = reader, .line = 1 };
     bool standard_input = strcmp(path, "-") == 0;
+    if (standard_input && ctl->commands_on_stdin)
+        return ctl_error(ctl, CTL_USAGE, "usage",
+                         "- cannot be the file: the commands come from standard input");
     FILE *file = standard_input ? stdin : fopen(path, "rb");
 
     if (file == NULL)

@@ -40,16 +40,21 @@ enum output {
     OUTPUT_NDJSON, /* one JSON object a line */
 };
 
+struct args;
+
 struct ctl {
     const char *server;
     char *name;                                 /* the caller's name, for the history */
     const char *ca_file, *cert_file, *key_file; /* for tls://; NULL: none */
     const char *token_file;                     /* NULL: none */
     enum output output;
-    bool json;                /* the answer is made as JSON; output.h writes it as `output` says */
-    bool quiet;               /* no progress bars: other programs write to the terminal too */
-    bool patient;             /* calls have no time-out */
-    stockd_client *client;    /* NULL until the first call */
+    bool json;              /* the answer is made as JSON; output.h writes it as `output` says */
+    bool quiet;             /* no progress bars: other programs write to the terminal too */
+    bool patient;           /* calls have no time-out */
+    bool commands_on_stdin; /* so "-" cannot be a file */
+    stockd_client *client;  /* NULL until the first call */
+    struct ctl *kept;       /* the shell's: it lends its connection to who wants the same one */
+    int (*run_apart)(struct ctl *ctl, const struct args *args); /* NULL: as any other command */
     stockd_notify_fn *notify; /* for `client`; NULL: notifications are dropped */
     void *notify_context;
 };
@@ -82,8 +87,6 @@ struct option {
     enum option_type type;
 };
 
-struct args;
-
 struct command {
     const char *name; /* one word, or two: "import stock"; NULL ends a table */
     const char *summary;
@@ -100,6 +103,7 @@ struct command {
     const char *lines;
     const char *formats; /* those it has, its default first; NULL: "table json csv ndjson" */
     bool writes_csv;     /* by itself, not from JSON */
+    bool apart;          /* it may take long: the shell runs it in a process of its own */
     int (*run)(struct ctl *ctl, const struct args *args);
 };
 

@@ -22,8 +22,10 @@ const size_t command_group_count = GROUPS;
 
 void command_help(FILE *out)
 {
-    fputs("Usage: stockctl [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [-o FORMAT] COMMAND ...\n\n"
-          "Talks to a running stockd, the real-time stock engine.\n",
+    fputs("Usage: stockctl [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [-o FORMAT] [COMMAND ...]\n\n"
+          "Talks to a running stockd, the real-time stock engine. Without a command, on a\n"
+          "terminal: an interactive shell; else it reads commands from standard input, one a\n"
+          "line, runs them all, and exits as the first that failed.\n",
           out);
     for (size_t g = 0; g < GROUPS; g++) {
         fprintf(out, "\n%s:\n", command_groups[g].title);
@@ -201,7 +203,8 @@ int command_run(struct ctl *ctl, size_t argc, char *const *argv)
         failed = no_format(&args, ctl->output);
     else if (failed == CTL_DONE) {
         output_begin(ctl, command);
-        failed = command->run(ctl, &args);
+        failed = command->apart && ctl->run_apart != NULL ? ctl->run_apart(ctl, &args)
+                                                          : command->run(ctl, &args);
     }
     args_free(&args);
     return failed;
