@@ -167,8 +167,9 @@ static int no_option(const struct args *args, const char *word, size_t len)
 
 char command_letter(const struct command *command, size_t option)
 {
-    bool has_one = command->letters != NULL && option < strlen(command->letters);
-    return has_one ? command->letters[option] : '\0';
+    if (command->letters == NULL || option >= strlen(command->letters))
+        return '\0';
+    return command->letters[option];
 }
 
 /* Whether that is how the option is called: "--delay", of which len bytes are the name with its
