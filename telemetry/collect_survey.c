@@ -86,22 +86,22 @@ static void expose_steps(struct exposition *e, struct text place, const double *
 static void expose_parts(struct exposition *e, const struct report *report)
 {
     enum { STEPS_FROM = 2, STEPS = 3 }; /* columns, see report_kinds.c */
-    double others[STEPS] = { 0 };
+    double others[STEPS] = { 0 }, waits[STEPS] = { 0 };
     expose_family(e, FAMILY_GAUGE, "stockd_parts",
                   "Confirmed orders that a place has to do with, by how far it is.");
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
         const double *parts = row->values + STEPS_FROM;
-        if (row->no_key)
-            expose_steps(e, text_of("(none)"), parts);
-        else if (i < PLACES_SHOWN)
+        if (!row->no_key && i < PLACES_SHOWN) {
             expose_steps(e, (struct text){ row->key, row->key_len }, parts);
-        else
-            for (unsigned step = 0; step < STEPS; step++)
-                others[step] += parts[step];
+            continue;
+        }
+        for (unsigned step = 0; step < STEPS; step++)
+            *(row->no_key ? &waits[step] : &others[step]) += parts[step];
     }
     if (report->row_count > PLACES_SHOWN)
         expose_steps(e, text_of("(others)"), others);
+    expose_steps(e, text_of("(none)"), waits);
 }
 
 void collect_survey(struct collector *c, struct exposition *e, const _Atomic bool *leaving,

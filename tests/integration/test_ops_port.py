@@ -317,7 +317,7 @@ class Numbers(OpsPort):
                               {"confirm": True}) for place in places])
             client.call("ready", "o-s599", "s599")
         parts = read_metrics(server.http).all("stockd_parts")
-        self.assertEqual(len(parts), 501 * 3)
+        self.assertEqual(len(parts), 502 * 3)  # and "(none)"
         self.assertEqual(parts[(("location", "(others)"), ("step", "open"))], 99)
         self.assertEqual(parts[(("location", "(others)"), ("step", "ready"))], 1)
 
