@@ -243,7 +243,9 @@ class Night:
                 self.fate["parts whose goods are missing"] += 1
             else:
                 self.expect("promises", False,
-                            f"{order.ident} at {place} was neither kept nor told", vars(order))
+                            f"{order.ident} at {place} was neither kept nor told", vars(order),
+                            self.desk.must("reservation", order.ident),
+                            self.desk.must("history", None, {"id": order.ident})["events"])
         for supply in self.ledger.supplies.values():
             self.fate[f"supplies {supply.state}"] += 1
         self.ledger.checked["promises"] += len(self.ledger.orders)
