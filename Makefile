@@ -75,7 +75,7 @@ fuzz:
 
 format:
 	@scripts/install-dependencies.sh test
-	@find engine persistence protocol mirror cluster zones telemetry client include tools examples bench tests -name '*.[ch]' \
+	@find access engine persistence protocol mirror cluster zones telemetry client include tools examples bench tests -name '*.[ch]' \
 		-exec clang-format -i {} +
 
 install: build
