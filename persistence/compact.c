@@ -13,6 +13,7 @@
 #include "persistence/replay_files.h"
 #include "persistence/sealed.h"
 #include "persistence/segment.h"
+#include "persistence/snapshot_origin.h"
 
 struct job {
     const struct compact_options *options;
@@ -349,6 +350,15 @@ static int remove_unread(struct job *job)
 
 /* ---- the whole ---- */
 
+/* Nothing is removed for a snapshot that does not belong to this journal (S8). */
+static int judge_newest(const struct job *job, const struct journal_position *newest)
+{
+    enum snapshot_origin origin;
+    if (newest->sequence == 0)
+        return 0;
+    return snapshot_judge_origin(job->files, job->journal.text, newest, &origin, job->why);
+}
+
 static int run(struct job *job)
 {
     struct snapshot_header newest;
@@ -359,6 +369,8 @@ static int run(struct job *job)
         error = lock(job);
     if (!error)
         error = look_at_snapshots(job, &newest, &totals);
+    if (!error)
+        error = judge_newest(job, &newest.position);
     if (!error)
         error = sealed_find(&sealed, job->files, job->journal.text, job->why);
     if (error)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "persistence/preallocation.h"
 #include "persistence/segment.h"
 #include "persistence/stop_mark.h"
 
@@ -174,13 +175,40 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
 }
 
+/* The segment after a snapshot, without which no start takes the snapshot (S8). As small as can be:
+ * the disk may be full. */
+static int make_segment(const struct repairing *r, uint64_t sequence, uint64_t now_ms)
+{
+    const struct file_ops *files = r->files;
+    int directory_fd = files->open(files->context, r->directory, O_RDONLY | O_DIRECTORY);
+    if (directory_fd < 0)
+        return error_system(r->why, directory_fd, "cannot open %s", r->directory);
+    struct preallocation made = { .files = files,
+                                  .directory = r->directory,
+                                  .directory_fd = directory_fd,
+                                  .directory_id = r->scrub->directory_id,
+                                  .write_flags = O_RDWR };
+    int error = preallocation_init(&made);
+    if (error) {
+        error_system(r->why, error, "cannot repair the journal");
+    } else {
+        preallocation_begin(&made, sequence, SEGMENT_BYTES_MIN, now_ms);
+        error = preallocation_finish(&made);
+        if (error)
+            *r->why = made.why;
+    }
+    preallocation_destroy(&made);
+    files->close(files->context, directory_fd);
+    return error;
+}
+
 /* Zeroes the segment from offset on, or rewrites its header if offset is 0. */
 static int mend(const struct repairing *r, uint64_t sequence, uint64_t offset, uint64_t now_ms)
 {
     assert(offset % BLOCK_BYTES == 0);
     int fd = segment_open(r->files, r->directory, sequence, O_RDWR);
     if (fd == -ENOENT)
-        return 0;
+        return make_segment(r, sequence, now_ms);
     if (fd < 0)
         return fail_on(r, fd, "open", sequence);
     int error =

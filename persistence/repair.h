@@ -7,6 +7,7 @@
  * R2  Segments after the cut are moved there, the last one first; then the rest of the cut's
  *     segment is zeroed. A crash on the way leaves a journal that can be repaired again. The
  *     clean-stop mark, which would demand what is given up, is removed last.
+ *     A segment that is missing there, after a snapshot, is made, and is empty (S8).
  * R3  A header is rewritten only for a segment that holds valid batches of this journal, or that
  *     the cut leaves empty.
  */

@@ -7,6 +7,7 @@
 
 #include "persistence/replay.h"
 #include "persistence/replay_tail.h"
+#include "persistence/snapshot_origin.h"
 
 /* The walk along the chain. */
 struct chain {
@@ -183,17 +184,35 @@ static int check_until(struct replay_walk *walk)
                      result->number + 1);
 }
 
+/* S8: a batch that continues the snapshot shows that it belongs here. If there is none, something
+ * else must not deny it. */
+static int check_start(const struct replay_walk *walk)
+{
+    const struct replay_options *options = walk->options;
+    const struct journal_position *start = options->start;
+    enum snapshot_origin origin;
+    if (!start || start->sequence == 0 || walk->result->number > start->number)
+        return 0;
+    return snapshot_judge_origin(options->files, options->directory, start, &origin, walk->why);
+}
+
+static int judge_end(struct replay_walk *walk)
+{
+    int error = check_start(walk);
+    return error ? error : replay_judge_tail(walk);
+}
+
 static int walk_all(struct replay_walk *walk)
 {
     const struct replay_options *options = walk->options;
     if (walk->list.count == 0)
-        return options->until ? 0 : replay_judge_tail(walk);
+        return options->until ? 0 : judge_end(walk);
     int error = journal_cursor_init(&walk->cursor, options->files, options->directory);
     if (error)
         return error_system(walk->why, error, "cannot read the journal");
     error = walk_chain(walk);
     if (!error)
-        error = options->until ? check_until(walk) : replay_judge_tail(walk);
+        error = options->until ? check_until(walk) : judge_end(walk);
     journal_cursor_destroy(&walk->cursor);
     return error;
 }

@@ -124,6 +124,21 @@ static int walk_beyond(struct tail *tail)
     return error;
 }
 
+/* While there is a mark no batch comes after it (F14), so no snapshot does (S8). A mark before a
+ * chain that is there loses nothing. */
+static int judge_early_stop(const struct replay_walk *walk)
+{
+    const struct stop_mark *stop = &walk->stop;
+    const struct journal_position *start = walk->options->start;
+    if (stop->number == 0 || !start || start->number <= stop->number ||
+        walk->result->number > start->number)
+        return 0;
+    return error_set(walk->why, -EILSEQ,
+                     "%s: the journal ends with batch %" PRIu64 ", before the snapshot of lsn "
+                     "%" PRIu64 " (batch %" PRIu64 "): the snapshot is of another history",
+                     STOP_MARK_NAME, stop->number, start->lsn, start->number);
+}
+
 /* F14: the chain must reach the batch that the clean-stop mark names. */
 static int judge_stop(struct replay_walk *walk, const struct suspect *suspect)
 {
@@ -131,7 +146,7 @@ static int judge_stop(struct replay_walk *walk, const struct suspect *suspect)
     struct replay_result *result = walk->result;
     result->stopped = stop->number != 0 && stop->number == result->number;
     if (result->number >= stop->number)
-        return 0;
+        return judge_early_stop(walk);
     return error_set(walk->why, -EILSEQ,
                      "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but the clean-stop mark "
                      "names batch %" PRIu64 " (lsn %" PRIu64 ", up to %s: offset %" PRIu64 ")",

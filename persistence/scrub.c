@@ -9,6 +9,7 @@
 
 #include "persistence/journal_cursor.h"
 #include "persistence/segment_vote.h"
+#include "persistence/snapshot_origin.h"
 
 /* One walk. A gap is a break in the chain: from its first finding to the next valid batch. */
 struct scrubbing {
@@ -46,6 +47,7 @@ const char *finding_words(enum finding_kind kind)
         [FINDING_HEADER] = "the segment header is damaged, or another directory's",
         [FINDING_CUT] = "missing: the file was truncated, and the rest may have held batches",
         [FINDING_MARK] = "the clean-stop mark is damaged, or another journal's",
+        [FINDING_SNAPSHOT] = "the snapshot that a start takes is of another history",
     };
     return words[kind];
 }
@@ -460,6 +462,38 @@ static void close_last_gap(struct scrubbing *s)
     s->lsn = after.first_lsn;
 }
 
+static int take_origin(struct scrubbing *s, enum finding_kind kind, uint64_t sequence)
+{
+    int error = kind == FINDING_MISSING ? take_missing(s, sequence, sequence)
+                                        : add_finding(s, kind, sequence, 0);
+    if (error)
+        return error;
+    last_finding(s)->promised = true;
+    last_finding(s)->first_number = kind == FINDING_MISSING ? s->number + 1 : 0;
+    return 0;
+}
+
+/* S8, and a mark before the snapshot: as replay judges them. */
+static int scrub_origin(struct scrubbing *s)
+{
+    const struct journal_position *start = &s->start;
+    const struct scrub_options *options = s->options;
+    const struct stop_mark *stop = &s->scrub->stop;
+    enum snapshot_origin origin;
+    if (start->sequence == 0)
+        return 0;
+    int error = snapshot_judge_origin(options->files, options->directory, start, &origin, s->why);
+    bool missing = origin == ORIGIN_MISSING;
+    if (error && origin == ORIGIN_NOT_DENIED)
+        return error;
+    if (missing && !s->scrub->cut.needed)
+        return take_origin(s, FINDING_MISSING, start->sequence + 1);
+    bool early = stop->number != 0 && stop->number < start->number && s->scrub->batches == 0;
+    if (origin == ORIGIN_OTHER || (early && !missing))
+        return take_origin(s, FINDING_SNAPSHOT, start->sequence);
+    return 0;
+}
+
 static int scrub_end(struct scrubbing *s)
 {
     int error = scrub_stop(s);
@@ -467,7 +501,7 @@ static int scrub_end(struct scrubbing *s)
         error = scrub_cut(s);
     if (!error)
         close_last_gap(s);
-    return error;
+    return error ? error : scrub_origin(s);
 }
 
 static int read_stop(struct scrubbing *s)

@@ -19,14 +19,15 @@
 #include "persistence/stop_mark.h"
 
 enum finding_kind {
-    FINDING_DAMAGED, /* bytes that are no valid batch */
-    FINDING_ABSENT,  /* zeroes, where a batch should be */
-    FINDING_MISSING, /* a whole segment, or a run of them */
-    FINDING_STRAY,   /* a valid batch that does not belong there */
-    FINDING_RECORDS, /* a valid batch with records that do not fill it */
-    FINDING_HEADER,  /* a segment header is damaged, or another directory's */
-    FINDING_CUT,     /* the file was truncated where a batch may have been (F15) */
-    FINDING_MARK,    /* the clean-stop mark is damaged, or another journal's; sequence is 0 */
+    FINDING_DAMAGED,  /* bytes that are no valid batch */
+    FINDING_ABSENT,   /* zeroes, where a batch should be */
+    FINDING_MISSING,  /* a whole segment, or a run of them */
+    FINDING_STRAY,    /* a valid batch that does not belong there */
+    FINDING_RECORDS,  /* a valid batch with records that do not fill it */
+    FINDING_HEADER,   /* a segment header is damaged, or another directory's */
+    FINDING_CUT,      /* the file was truncated where a batch may have been (F15) */
+    FINDING_MARK,     /* the clean-stop mark is damaged, or another journal's; sequence is 0 */
+    FINDING_SNAPSHOT, /* that of the start is of another history (S8): no cut helps */
 };
 
 struct finding {

@@ -32,6 +32,7 @@
  *     itself and states (F6) that the last batch of it is durable. It is never written again,
  *     whatever the durability: the writer has left it, because the next one has a batch; and a
  *     start cuts off only what no header states durable (F8). Reading it needs no lock.
+ * S8  The segment after a snapshot is there (persistence/snapshot_origin.h).
  */
 #ifndef STOCKD_PERSISTENCE_SNAPSHOT_H
 #define STOCKD_PERSISTENCE_SNAPSHOT_H

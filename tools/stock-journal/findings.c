@@ -35,6 +35,10 @@ void findings_print(FILE *file, const struct scrub *scrub)
 {
     for (size_t i = 0; i < scrub->count; i++) {
         const struct finding *finding = &scrub->findings[i];
+        if (finding->kind == FINDING_SNAPSHOT) {
+            fprintf(file, "snapshot: %s\n", finding_words(finding->kind));
+            continue;
+        }
         if (finding->kind == FINDING_MARK) {
             fprintf(file, "%s: %s\n", STOP_MARK_NAME, finding_words(finding->kind));
             continue;
@@ -64,6 +68,7 @@ void findings_print_json(FILE *file, const struct scrub *scrub)
         [FINDING_HEADER] = "header",
         [FINDING_CUT] = "cut_off",
         [FINDING_MARK] = "stop_mark",
+        [FINDING_SNAPSHOT] = "snapshot",
     };
     fputc('[', file);
     for (size_t i = 0; i < scrub->count; i++) {

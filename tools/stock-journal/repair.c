@@ -247,6 +247,15 @@ static int do_it(struct mending *m)
 
 /* ---- the whole ---- */
 
+/* The snapshot is not this journal's (S8): to keep it would give up the journal for it. */
+static bool is_of_another_history(const struct scrub *scrub)
+{
+    for (size_t i = 0; i < scrub->count; i++)
+        if (scrub->findings[i].kind == FINDING_SNAPSHOT)
+            return true;
+    return false;
+}
+
 /* For people: some of what is given up, as a dump would show it. */
 static int print_all(struct mending *m)
 {
@@ -284,6 +293,13 @@ static int run(struct mending *m)
     }
     if (scrub_to(m, stdout, job->json, job->json ? UINT64_MAX : 0) != 0)
         return EXIT_USAGE;
+    if (is_of_another_history(&m->scrub)) {
+        fprintf(stderr,
+                "stock-journal: %s; cutting the journal would not repair this: move that snapshot "
+                "out of %s/snapshot, and a start takes the one before\n",
+                why.text, job->directory);
+        return EXIT_DAMAGED;
+    }
     if (m->scrub.count == 0 || m->scrub.cut.number == 0) {
         fprintf(stderr, "stock-journal: %s; %s\n", why.text,
                 m->scrub.count == 0 ? "cutting the journal would not repair this"
