@@ -67,6 +67,12 @@
  *     LSN_LEAP beyond it. No run has told of more than its unsynced segments hold: so no LSN that
  *     was told and lost is ever that of another record.
  *
+ * F18 A batch with the flag BATCH_LEADS_ON states that the next segment has its name, durably (F1).
+ *     The writer leaves a segment only after such a batch, where there is a block for it; and no
+ *     start removes a segment that such a batch leads to, because the chain ends there at the
+ *     earliest. So if the chain ends with such a batch and the next segment is missing, that is
+ *     corruption, unless a mark says that the chain ends there (F14).
+ *
  * F8 has a limit that no checksum can lift: damage to the last batches, which were in flight
  * together, looks like writes torn by a power cut. So damage there is cut off, although it may have
  * been acknowledged, until a later batch, or a clean close, states it durable (F6, F12). With
@@ -101,7 +107,12 @@ enum {
 #define BATCH_MAGIC "SDBATCH1"
 
 /* F17 */
-enum batch_flag { BATCH_EARLY = 1, BATCH_LEAP = 2, BATCH_FLAGS = BATCH_EARLY | BATCH_LEAP };
+enum batch_flag {
+    BATCH_EARLY = 1,
+    BATCH_LEAP = 2,
+    BATCH_LEADS_ON = 4, /* F18 */
+    BATCH_FLAGS = BATCH_EARLY | BATCH_LEAP | BATCH_LEADS_ON,
+};
 
 /* The first 64 bytes of a segment's first block; the rest of the block is zero. */
 struct segment_header {

@@ -69,6 +69,7 @@ void journal_take_next(struct journal *journal)
     struct segment segment = { next->fd, next->sequence, next->bytes, BLOCK_BYTES,
                                journal->framed };
     preallocation_take(&journal->next);
+    journal->leads_on = false;
     journal_use_segment(journal, &segment);
     atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
 }
@@ -106,6 +107,9 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uin
     assert(journal->framed.number - durable < JOURNAL_BATCHES ||
            journal->durability != DURABILITY_ALWAYS); /* F7 */
     journal->time_ms = journal_wall_ms(journal);
+    uint64_t left = segment_takes_batch(current->bytes, current->used + *span);
+    journal->leads_on = left < BATCH_ROOM_MIN && journal->next.step == PREALLOCATION_READY;
+    flags |= journal->leads_on ? BATCH_LEADS_ON : 0U;
     struct batch_seal seal = {
         .directory_id = journal->directory_id,
         .first_lsn = journal->framed.lsn,

@@ -20,6 +20,15 @@ static inline uint64_t segment_room(const struct segment *segment)
     return segment_takes_batch(segment->bytes, segment->used);
 }
 
+/* The current segment must be left, its last batch does not say that the next one is there (F18),
+ * and there is a block for one that does: only if the next one was late. */
+static inline bool journal_must_lead_on(const struct journal *journal)
+{
+    const struct segment *current = &journal->current;
+    return segment_room(current) < BATCH_ROOM_MIN && !journal->leads_on && current->fd >= 0 &&
+           current->used < current->bytes;
+}
+
 /* Batches go to that segment from now on. */
 void journal_use_segment(struct journal *journal, const struct segment *segment);
 

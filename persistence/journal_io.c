@@ -122,7 +122,7 @@ static uint64_t batches_under_way(const struct journal *journal)
 }
 
 /* True if the current segment has room for any record; moves on to the next one if it must and
- * can. */
+ * can. Also if a batch must lead on to that one first. */
 static bool find_room(struct journal *journal)
 {
     if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
@@ -131,7 +131,8 @@ static bool find_room(struct journal *journal)
         return false;
     if (journal->next.step == PREALLOCATION_READY && journal->retired.fd < 0) {
         journal->waiting = false;
-        journal_take_next(journal);
+        if (!journal_must_lead_on(journal))
+            journal_take_next(journal);
         return true;
     }
     if (journal->next.step == PREALLOCATION_FAILED)
@@ -167,8 +168,9 @@ static bool find_batch(struct journal *journal, bool idle, struct file_request *
     if (!find_room(journal))
         return false;
     unsigned char *batch = journal_buffer(journal);
-    uint32_t length = drain(journal, batch);
-    if (length == 0)
+    bool leads_on = journal_must_lead_on(journal);
+    uint32_t length = leads_on ? 0 : drain(journal, batch);
+    if (length == 0 && !leads_on)
         return false;
     uint32_t span;
     journal_frame(journal, length, 0, &span);

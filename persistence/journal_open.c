@@ -110,43 +110,39 @@ static int open_found(struct journal *journal, const struct replay_result *found
     return open_current(journal, found->end_sequence, found->segment_bytes, found->end_offset, why);
 }
 
-/* Creates the segment after the current one, if there is none yet, and moves on to it. */
-static int open_next(struct journal *journal, struct error *why)
+/* Moves on to the next segment if the current one is full. */
+static void leave_full(struct journal *journal)
 {
-    struct preallocation *next = &journal->next;
-    if (next->step == PREALLOCATION_IDLE) {
-        preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
-                            journal_wall_ms(journal));
-        counter_add(&journal->counters.segments, 1);
-    }
-    int error = preallocation_finish(next);
-    if (error) {
-        *why = next->why;
-        return error;
-    }
+    if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
+        return;
     if (journal->current.fd >= 0) /* recovery has synced all of it */
         journal->files->close(journal->files->context, journal->current.fd);
     journal->current.fd = -1;
     journal_take_next(journal);
-    return 0;
 }
 
+/* Opens the current segment, and the next one; makes that if the current one is full. */
 static int open_segments(struct journal *journal, const struct replay_result *found,
                          struct error *why)
 {
     int error = 0;
+    struct preallocation *next = &journal->next;
     journal->current = (struct segment){ .fd = -1, .sequence = FIRST_SEQUENCE - 1 };
     journal->first_sequence = FIRST_SEQUENCE;
     if (found->last_sequence > 0)
         error = open_found(journal, found, why);
-    if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN)
-        error = open_next(journal, why);
-    /* Opens one that was found, so that it is ready at once. */
+    if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN &&
+        next->step == PREALLOCATION_IDLE) {
+        preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
+                            journal_wall_ms(journal));
+        counter_add(&journal->counters.segments, 1);
+    }
+    /* Also opens one that was found, so that it is ready at once. */
     if (!error)
-        error = preallocation_finish(&journal->next);
+        error = preallocation_finish(next);
     if (error && !why->text[0])
-        *why = journal->next.why;
-    atomic_store_explicit(&journal->counters.next_ready, journal->next.step == PREALLOCATION_READY,
+        *why = next->why;
+    atomic_store_explicit(&journal->counters.next_ready, next->step == PREALLOCATION_READY,
                           memory_order_relaxed);
     return error;
 }
@@ -213,6 +209,7 @@ static int recover(struct journal *journal, const struct journal_options *option
     journal->framed = (struct log_position){ found->lsn, found->number };
     journal->previous = found->checksum;
     journal->time_ms = found->time_ms;
+    journal->leads_on = found->leads_on;
     raise_all(journal, journal->framed);
     *opened = (struct journal_opened){
         .base = opened->base,
@@ -273,6 +270,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
         error = stop_mark_remove(journal->files, journal->directory.text, why); /* F14 */
     if (error)
         return error;
+    leave_full(journal);
     error = write_first_batch(journal, options, &found, opened);
     if (error)
         return error_system(why, error, "cannot write to %s",

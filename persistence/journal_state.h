@@ -115,6 +115,7 @@ struct journal {
     struct log_position framed; /* the last batch made */
     uint64_t previous;          /* its checksum */
     uint64_t time_ms;           /* its time */
+    bool leads_on;              /* it says that the next segment is there (F18) */
     bool waiting;               /* a batch waits for the next segment */
 
     struct io_slot slots[JOURNAL_SLOTS];

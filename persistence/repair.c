@@ -175,8 +175,8 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
 }
 
-/* The segment after a snapshot, without which no start takes the snapshot (S8). As small as can be:
- * the disk may be full. */
+/* The segment after a snapshot (S8), or one that a batch leads on to (F18): no start does without.
+ * As small as can be: the disk may be full. */
 static int make_segment(const struct repairing *r, uint64_t sequence, uint64_t now_ms)
 {
     const struct file_ops *files = r->files;
@@ -225,6 +225,8 @@ static int mend_all(const struct repairing *r, uint64_t now_ms)
     int error = 0;
     if (scrub->cut.needed)
         error = mend(r, scrub->cut.sequence, scrub->cut.offset, now_ms);
+    if (!error && scrub->cut.needed && scrub->cut.leads_on)
+        error = make_segment(r, scrub->cut.sequence + 1, now_ms);
     for (size_t i = 0; i < scrub->count && !error; i++) {
         const struct finding *finding = &scrub->findings[i];
         if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))

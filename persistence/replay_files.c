@@ -55,6 +55,7 @@ static int push(struct chain *chain, const struct batch_header *header,
                          segment_name(reader->sequence).text, reader->offset, why.text);
     note_end(chain, reader->offset + batch_span(header->length));
     chain->walk->result->flags = header->flags;
+    chain->walk->result->leads_on = header->flags & BATCH_LEADS_ON;
     chain->accepted = true;
     return 0;
 }
@@ -97,8 +98,10 @@ static enum journal_step take_segment(void *context, int error)
     struct replay_walk *walk = chain->walk;
     error = replay_walk_segment(walk, error);
     chain->accepted = false;
-    if (!error && walk->cursor.reader.sequence == chain->first)
+    bool led = walk->result->leads_on; /* F18 */
+    if (!error && (walk->cursor.reader.sequence == chain->first || led))
         note_end(chain, BLOCK_BYTES); /* the segment may have no batch */
+    walk->result->leads_on = false;
     return journal_walk_judge(&walk->cursor, error);
 }
 

@@ -63,6 +63,8 @@ struct replay_result {
     uint64_t segment_bytes; /* full size of that segment, by its header */
     uint64_t file_bytes;    /* actual size; less if the file was truncated */
 
+    bool leads_on; /* a batch says that a segment follows that one (F18), but none is there */
+
     uint64_t next_bytes; /* size of the segment after it; 0: none */
 
     /* What lies beyond the end. */

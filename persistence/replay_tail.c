@@ -134,7 +134,8 @@ static int judge_early_stop(const struct replay_walk *walk)
         walk->result->number > start->number)
         return 0;
     return error_set(walk->why, -EILSEQ,
-                     "%s: the journal ends with batch %" PRIu64 ", before the snapshot of lsn "
+                     "%s: offset 0: the journal ends with batch %" PRIu64
+                     ", before the snapshot of lsn "
                      "%" PRIu64 " (batch %" PRIu64 "): the snapshot is of another history",
                      STOP_MARK_NAME, stop->number, start->lsn, start->number);
 }
@@ -175,6 +176,18 @@ static int judge_cut(struct replay_walk *walk)
     return error;
 }
 
+/* F18: the next segment was there. */
+static int judge_next(const struct replay_walk *walk)
+{
+    const struct replay_result *result = walk->result;
+    if (!result->leads_on || result->stopped)
+        return 0;
+    return error_set(walk->why, -EILSEQ,
+                     "%s: segment %s is missing, but batch %" PRIu64 " (%s) says it was there",
+                     walk->options->directory, segment_name(result->end_sequence + 1).text,
+                     result->number, segment_name(result->end_sequence).text);
+}
+
 int replay_judge_tail(struct replay_walk *walk)
 {
     const struct replay_result *result = walk->result;
@@ -188,5 +201,7 @@ int replay_judge_tail(struct replay_walk *walk)
         tail.suspect = (struct suspect){ result->end_sequence + 1, 0, false };
     if (!error)
         error = judge_stop(walk, &tail.suspect);
+    if (!error)
+        error = judge_next(walk);
     return error || result->stopped || !tail.is_short ? error : judge_cut(walk);
 }

@@ -25,6 +25,8 @@ struct scrubbing {
     /* Passed so far, and up to that end; a missing segment counts with the most it can have. */
     uint64_t blocks, end_blocks;
 
+    bool leads_on; /* the last valid batch says that the next segment is there (F18) */
+
     bool in_gap;
     size_t gap; /* its first finding */
     /* The last whole header (F16) of a damaged batch; its number may be 0. */
@@ -95,7 +97,8 @@ static void note_cut(struct scrubbing *s)
                                .offset = s->end_offset,
                                .lsn = s->lsn,
                                .number = s->number,
-                               .time_ms = s->time_ms };
+                               .time_ms = s->time_ms,
+                               .leads_on = s->leads_on && s->end_offset > BLOCK_BYTES };
     s->scrub->kept_records = s->scrub->records;
 }
 
@@ -316,6 +319,7 @@ static int take_batch(struct scrubbing *s, const unsigned char *at, size_t avail
     s->end_sequence = s->cursor.reader.sequence;
     s->end_offset = s->cursor.reader.offset + batch_span(header.length);
     s->end_blocks = s->blocks + batch_span(header.length) / BLOCK_BYTES;
+    s->leads_on = header.flags & BATCH_LEADS_ON;
     s->scrub->batches++;
     s->scrub->record_bytes += header.length;
     return error ? error : judge_mark(s, &header);
@@ -336,6 +340,17 @@ static enum journal_step scrub_block(void *context, const struct journal_block *
         error = take_damage(s, FINDING_DAMAGED, block->bytes, block->available);
     s->blocks += block->span / BLOCK_BYTES;
     return journal_walk_judge(&s->cursor, error);
+}
+
+/* F18: where a batch leads on, the chain goes on in the next segment. */
+static void lead_on(struct scrubbing *s)
+{
+    bool ends_here = s->end_sequence == s->cursor.reader.sequence && s->end_offset > BLOCK_BYTES;
+    if (!s->leads_on || !ends_here)
+        return;
+    s->end_sequence++;
+    s->end_offset = BLOCK_BYTES;
+    s->end_blocks = s->blocks;
 }
 
 /* A segment whose header is damaged, or another journal's, may still have batches of this one. */
@@ -359,6 +374,7 @@ static enum journal_step leave_segment(void *context)
     if (s->good) { /* what the file lacks counts as zeroes (F15) */
         assert(reader->end <= reader->header.bytes);
         s->blocks += (reader->header.bytes - reader->end) / BLOCK_BYTES;
+        lead_on(s);
         return JOURNAL_ON;
     }
     struct finding *header = &s->scrub->findings[s->own_finding];
@@ -368,6 +384,7 @@ static enum journal_step leave_segment(void *context)
     header->whole = s->scrub->batches > s->batches_before;
     if (!header->whole) /* neither it nor what follows is needed */
         note_cut(s);
+    lead_on(s);
     return JOURNAL_ON;
 }
 
@@ -494,9 +511,23 @@ static int scrub_origin(struct scrubbing *s)
     return 0;
 }
 
+/* F18 */
+static int scrub_next(struct scrubbing *s)
+{
+    const struct segment_list *list = &s->list;
+    uint64_t stop = s->scrub->stop.number;
+    bool stopped = stop != 0 && stop == s->number;
+    if (!s->leads_on || stopped || s->scrub->cut.needed ||
+        list->sequences[list->count - 1] >= s->end_sequence)
+        return 0;
+    return take_origin(s, FINDING_MISSING, s->end_sequence);
+}
+
 static int scrub_end(struct scrubbing *s)
 {
     int error = scrub_stop(s);
+    if (!error)
+        error = scrub_next(s);
     if (!error)
         error = scrub_cut(s);
     if (!error)

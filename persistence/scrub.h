@@ -49,6 +49,7 @@ struct scrub_cut {
     uint64_t sequence;
     uint64_t offset;
     uint64_t lsn, number, time_ms;
+    bool leads_on; /* its batch says that another segment follows that one (F18) */
 };
 
 struct scrub {

@@ -11,7 +11,7 @@
  *   snapshot = header block, blocks of records, index, footer block; each begins at a multiple of
  *              4096
  *
- * Invariants (F1 to F16 are in persistence/format.h):
+ * Invariants (F1 to F18 are in persistence/format.h):
  *
  * S1  A snapshot is the ledger at the end of a sealed segment (S7), whose number it bears: the
  *     first batch after it is the first one of the next segment.

@@ -26,9 +26,56 @@ static int find(const struct memory_disk *disk, const char *path)
     return -ENOENT;
 }
 
+static const char *name_in(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* In the place of one that was removed, or behind the last. */
+static int create(struct memory_disk *disk, const char *name)
+{
+    int i = 0;
+    while (i < disk->count && disk->files[i].name[0] != '\0')
+        i++;
+    if (i == MEMORY_FILES_MAX)
+        return -ENOSPC;
+    disk->count += i == disk->count;
+    disk->files[i] = (struct memory_file){ .name = "" };
+    snprintf(disk->files[i].name, sizeof disk->files[i].name, "%s", name);
+    return i;
+}
+
 static int memory_open(void *context, const char *path, int flags)
 {
-    return flags & O_DIRECTORY ? DIRECTORY : find(context, path);
+    if (flags & O_DIRECTORY)
+        return DIRECTORY;
+    struct memory_disk *disk = context;
+    int i = find(disk, path);
+    if (i == -ENOENT && (flags & O_CREAT))
+        return create(disk, name_in(path));
+    if (i >= 0 && (flags & O_TRUNC))
+        disk->files[i].length = 0;
+    return i;
+}
+
+static int memory_rename(void *context, const char *from, const char *to)
+{
+    struct memory_disk *disk = context;
+    int i = find(disk, from);
+    assert(find(disk, to) == -ENOENT); /* nothing is replaced */
+    if (i < 0)
+        return i;
+    snprintf(disk->files[i].name, sizeof disk->files[i].name, "%s", name_in(to));
+    return 0;
+}
+
+static int memory_allocate(void *context, int fd, uint64_t length)
+{
+    (void)context;
+    (void)fd;
+    (void)length;
+    return -EOPNOTSUPP;
 }
 
 static void memory_close(void *context, int fd)
@@ -119,6 +166,8 @@ void memory_disk_init(struct memory_disk *disk)
                                            .sync_directory = memory_nothing,
                                            .size = memory_size,
                                            .drop_cache = memory_nothing,
+                                           .allocate = memory_allocate,
+                                           .rename = memory_rename,
                                            .unlink = memory_unlink,
                                            .list = memory_list,
                                            .lock = memory_lock } };
