@@ -22,7 +22,7 @@
 #include "tests/support/random.h"
 #include "tests/support/scratch.h"
 
-enum { WORKERS = 4, RECORDS = 12000, LOG_BYTES = 1 << 20 };
+enum { WORKERS = 4, RECORDS = 12000, LOG_BYTES = 2 << 20 };
 
 struct note_record {
     struct record_head head; /* client: the worker */
