@@ -2,6 +2,7 @@
 /* The gateway's texts: JSON of values, percent encoding, server-sent events, origins. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +248,26 @@ Test(gateway_text, pages_of_other_origins_ask_questions_or_bear_a_token)
 
 Test(gateway_text, a_page_of_the_gateway_and_a_program_may_do_everything)
 {
+    static const char *const own[] = { "127.0.0.1:8080", "10.1.2.3", "localhost", "LocalHost:80",
+                                       "[::1]:8080" };
+    static const char *const names[] = { "evil.example",
+                                         "evil.example:8080",
+                                         "127.0.0.1.evil.example",
+                                         "localhost.evil.example",
+                                         "1evil",
+                                         ":80" };
+    char origin[64];
+    for (unsigned i = 0; i < sizeof own / sizeof *own; i++) {
+        snprintf(origin, sizeof origin, "http://%s", own[i]);
+        cr_expect(cors_judge(NULL, &(struct cors_request){ origin, own[i], false, false }).allowed,
+                  "%s", origin);
+    }
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) { /* whoever owns the name */
+        snprintf(origin, sizeof origin, "http://%s", names[i]);
+        struct cors_request page = { origin, names[i], false, false };
+        cr_expect_not(cors_judge(NULL, &page).allowed, "%s", origin);
+        cr_expect(cors_judge(origin, &page).allowed, "%s is listed", origin);
+    }
     struct cors_request request = { .origin = "http://127.0.0.1:8080", .host = "127.0.0.1:8080" };
     cr_assert(cors_judge(NULL, &request).allowed);
     cr_assert(cors_judge("none", &request).allowed);

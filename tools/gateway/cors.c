@@ -12,6 +12,18 @@ static bool is_same(const char *origin, const char *host)
     return host && at && strcasecmp(at + 3, host) == 0;
 }
 
+/* An address, or this machine. Any other name leads wherever its owner says: also here, for a page
+ * that was loaded from there (DNS rebinding). So a page of the same name is not yet the gateway's.
+ */
+static bool is_no_name(const char *host)
+{
+    static const char local[] = "localhost", digits[] = "0123456789.";
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    if (len == sizeof local - 1 && strncasecmp(host, local, len) == 0)
+        return true;
+    return host[0] == '[' || (len > 0 && strspn(host, digits) >= len);
+}
+
 static bool is_listed(const char *list, const char *origin)
 {
     size_t len = strlen(origin);
@@ -28,7 +40,7 @@ static bool is_listed(const char *list, const char *origin)
 struct cors_answer cors_judge(const char *policy, const struct cors_request *request)
 {
     const char *origin = request->origin;
-    if (!origin || is_same(origin, request->host))
+    if (!origin || (is_same(origin, request->host) && is_no_name(request->host)))
         return (struct cors_answer){ .allowed = true };
     if (!policy)
         return (struct cors_answer){ .allowed = request->is_question || request->has_token,

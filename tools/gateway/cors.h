@@ -4,10 +4,11 @@
  *
  * A browser sends the page's origin with every request across origins, and a page cannot change
  * that. Without a rule any page on the web could have a visitor's browser change the stock behind a
- * gateway that the visitor reaches, when the engine asks for no token. So by default (policy NULL)
- * a page of another origin may ask questions, and needs a bearer token, which it cannot guess, for
- * anything else. "*" lets every page do everything, "none" none anything, and a list of origins
- * those in it everything and others nothing.
+ * gateway that the visitor reaches, when the engine asks for no token. The gateway's own pages are
+ * those of the host that was asked, if that is an address or localhost, and not a name. So by
+ * default (policy NULL) a page of another origin may ask questions, and needs a bearer token, which
+ * it cannot guess, for anything else. "*" lets every page do everything, "none" none anything, and
+ * a list of origins those in it everything and others nothing.
  */
 #ifndef GATEWAY_CORS_H
 #define GATEWAY_CORS_H
