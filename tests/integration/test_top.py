@@ -127,6 +127,17 @@ class Top(StockctlTestCase):
             done = run_program("stockctl", "-s", server.tcp, "top", "-n", "1")
             self.assertEqual(done.code, REFUSED)
             self.assertIn("unauthorized", done.err)
+            added = run_program("stockctl", "token", "add", "reader", "--tokens", path)
+            with open(os.path.join(os.path.dirname(path), "token"), "w", encoding="ascii") as file:
+                file.write(added.out)
+            os.kill(server.pid, signal.SIGHUP)
+
+            def forbidden():
+                done = run_program("stockctl", "-s", server.tcp, "--token-file", file.name, "top",
+                                   "-n", "1")
+                self.assertEqual((done.code, done.out), (REFUSED, ""))
+                return "forbidden" in done.err
+            wait_until(forbidden, what="the token to be known")
 
     # ---- the screen
 
