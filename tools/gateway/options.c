@@ -30,7 +30,7 @@ static const char usage[] =
     "  --cors ORIGINS        origins of web pages that may use it, with commas between them; * "
     "for\n"
     "                        all, none for none. By default: any page that bears a token, and\n"
-    "                        questions of any page\n"
+    "                        quick questions of any page\n"
     "  --ops HOST:PORT       the engine's ops port (stockd --http): the console shows its latency\n"
     "  --console FOLDER      serves the console's files from there, for those who change them\n"
     "  --threads N           (one for each processor, at most 4)\n"
