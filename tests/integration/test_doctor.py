@@ -242,6 +242,11 @@ class Doctor(StockctlTestCase):
     def test_bad_config(self):
         for config in (self.folder + "/none", self.file("no equals sign here\n", "bad.conf")):
             self.ctl("doctor", "--offline", "--config", config, expect=USAGE)
+        config = self.file(f"# a comment\ntokens = {'x' * 200}\n", "long.conf")
+        self.ctl("doctor", "--offline", "--config", config, expect=USAGE)
+        self.assertIn("line 2: it has 209 bytes", self.err)
+        config = self.file("#".ljust(199, "x") + f"tokens = {self.folder}/none\n", "comment.conf")
+        self.assertNotIn("tokens", self.offline("--config", config))
 
     # ---- the engine
 

@@ -120,27 +120,6 @@ class Options(Program):
         )
         self.assertTrue(os.path.isfile(self.path("precious")))
 
-    def test_check_config(self):
-        """It judges the options, and touches nothing."""
-        config = self.path("stockd.conf")
-        data = self.path("not-yet")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(f"data = {data}\nworkers = 2\nlisten = 127.0.0.1:1\n")
-        got = run_program("stockd", "--config", config, "--check-config")
-        self.assertEqual((got.code, got.err), (0, ""))
-        self.assertRegex(got.out, r"^stockd: the configuration is good: data \S+, 2 workers, .*\n$")
-        self.assertFalse(os.path.exists(data))
-        for more, mention in ((("--durability", "sometimes"), "durability"),
-                              (("--log-bytes", "4096"), "log-bytes"),
-                              (("--data", config), "not a directory"),
-                              (("--workers", "0"), "workers"),
-                              (("--redis", "127.0.0.1:1", "--redis-password-file", data),
-                               "redis-password-file")):
-            self.assert_refused("--config", config, "--check-config", *more, mentions=(mention,))
-        with open(config, "a", encoding="utf-8") as file:
-            file.write("nonsense = 1\n")
-        self.assert_refused("--config", config, "--check-config", mentions=("line 4", "nonsense"))
-
     def test_help(self):
         got = run_program("stockd", "--help")
         self.assertEqual((got.code, got.err), (0, ""))

@@ -64,7 +64,7 @@ MAY_SEE = {
     "xxhash": ("engine/", "persistence/", "tools/", "tests/", "bench/"),
     "zstd": ("persistence/", "tools/", "tests/"),
     "criterion": ("tests/unit/",),
-    "ini": ("tools/stockd/", "tools/stockctl/doctor"),
+    "ini": ("tools/config/",),
     "histedit": ("tools/stockctl/shell/editor.c",),
     "csv": ("tools/stockctl/", "tools/stockbench/"),
     "microhttpd": ("telemetry/", "tools/gateway/"),

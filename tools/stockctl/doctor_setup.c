@@ -2,12 +2,14 @@
 /* doctor_setup.c - what a config file of stockd says of where things are. */
 #include "tools/stockctl/doctor.h"
 
-#include <errno.h>
-#include <ini.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int take_line(void *context, const char *section, const char *name, const char *value)
+#include "tools/config/config_file.h"
+
+/* stockd --check-config judges the values; here only their lines must be whole. */
+static bool take_line(void *context, const char *section, const char *name, const char *value,
+                      char *why, size_t size)
 {
     struct setup *setup = context;
     const struct {
@@ -20,26 +22,24 @@ static int take_line(void *context, const char *section, const char *name, const
     };
     int64_t workers;
 
-    (void)section; /* stockd --check-config judges the file itself */
+    (void)section;
+    (void)why;
+    (void)size;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (strcmp(name, fields[i].name) == 0 && *fields[i].field == NULL)
             *fields[i].field = text_format("%s", value);
     if (strcmp(name, "workers") == 0 && parse_int(value, &workers) && workers > 0)
         setup->workers = (uint64_t)workers;
-    return 1;
+    return true;
 }
 
 int setup_read_config(struct setup *setup, const struct ctl *ctl, const char *path)
 {
-    int line = ini_parse(path, take_line, setup);
+    char why[1024];
 
-    if (line < 0)
-        return ctl_error(ctl, CTL_USAGE, "usage", "%s: %s", path, strerror(errno));
-    if (line > 0)
-        return ctl_error(ctl, CTL_USAGE, "usage",
-                         "%s, line %d: it must be name = value (stockd --config %s "
-                         "--check-config says more)",
-                         path, line, path);
+    if (!config_file_read(path, take_line, setup, why, sizeof why))
+        return ctl_error(ctl, CTL_USAGE, "usage", "%s (see also stockd --config %s --check-config)",
+                         why, path);
     return CTL_DONE;
 }
 

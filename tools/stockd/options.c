@@ -2,17 +2,16 @@
 #include "tools/stockd/options.h"
 
 #include <errno.h>
-#include <ini.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "engine/base/limits.h"
 #include "engine/events/events.h"
 #include "protocol/address.h"
+#include "tools/config/config_file.h"
 #include "tools/service/notice.h"
 
 /* ---- the options ---- */
@@ -261,51 +260,18 @@ static bool set_value(struct options *options, const struct option_rule *rule, c
 
 /* ---- the config file ---- */
 
-struct reading {
-    struct options *options;
-    char why[VALUE_MAX]; /* of the first line that is wrong */
-};
-
-static int take_line(void *context, const char *section, const char *name, const char *value)
+static bool take_line(void *context, const char *section, const char *name, const char *value,
+                      char *why, size_t size)
 {
-    struct reading *reading = context;
-    char why[VALUE_MAX] = "";
     const struct option_rule *rule = rule_named(name, strlen(name));
-    bool good = false;
     if (*section && strcmp(section, "stockd") != 0)
-        snprintf(why, sizeof why, "there is no section [%.100s]", section);
+        snprintf(why, size, "there is no section [%.100s]", section);
     else if (!rule || rule->form == FORM_FLAG || strcmp(name, "config") == 0)
-        snprintf(why, sizeof why, "there is no option \"%.100s\"", name);
+        snprintf(why, size, "there is no option \"%.100s\"", name);
     else if (rule->form == FORM_SWITCH && !*value)
-        snprintf(why, sizeof why, "%s must be yes or no", name);
+        snprintf(why, size, "%s must be yes or no", name);
     else
-        good = set_value(reading->options, rule, value, why, sizeof why);
-    if (!good && !reading->why[0])
-        memcpy(reading->why, why, sizeof why);
-    return good;
-}
-
-static bool read_config(struct options *options, char *why, size_t size)
-{
-    struct reading reading = { .options = options };
-    struct stat status;
-    const char *path = options->config;
-    if (stat(path, &status) < 0) {
-        snprintf(why, size, "config %s: %s", path, strerror(errno));
-        return false;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        snprintf(why, size, "config %s: not a file", path);
-        return false;
-    }
-    int line = ini_parse(path, take_line, &reading);
-    if (line == 0)
-        return true;
-    if (line < 0)
-        snprintf(why, size, "config %s: %s", path, strerror(errno));
-    else
-        snprintf(why, size, "config %s, line %d: %s", path, line,
-                 reading.why[0] ? reading.why : "it must be name = value");
+        return set_value(context, rule, value, why, size);
     return false;
 }
 
@@ -529,7 +495,7 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
     if (given.config[0]) {
         set_defaults(options);
         memcpy(options->config, given.config, sizeof given.config);
-        if (!read_config(options, why, size))
+        if (!config_file_read(options->config, take_line, options, why, size))
             return false;
         if (given.listen_count > 0)
             options->listen_count = 0;
