@@ -89,7 +89,7 @@ static const char *const promise_names[] = { [false] = "on_hand", [true] = "inco
 static const struct option channel_options[] = {
     OPTION(OPTION_WORDS, "kind", setting.kind, setting.has_kind, .max = CODE_MAX),
     OPTION(OPTION_WORDS, "name", setting.name, setting.has_name, .max = NAME_MAX_BYTES),
-    OPTION(OPTION_PLACES, "locations", places, setting.has_places, .max = LOCATIONS_MAX),
+    OPTION(OPTION_SOURCES, "locations", places, setting.has_places, .max = LOCATIONS_MAX),
     OPTION(OPTION_NUMBER, "buffer", setting.buffer, setting.has_buffer, .min = 0,
            .max = QUANTITY_MAX),
     OPTION(OPTION_NUMBER, "hold_ttl_ms", setting.hold_ttl_ms, setting.has_hold_ttl, .min = 1,
@@ -117,6 +117,20 @@ static void take_channel_words(struct call *call, struct channel_given *given)
         refuse(&call->refusal, CODE_BAD_REQUEST, "promise", "promise must be on_hand or incoming");
 }
 
+/* Who may not sell from every location may not have a channel do so: an empty list says that, and
+ * so does a new channel without one. */
+static void judge_sources(struct call *call, const struct channel_given *given)
+{
+    const struct scope *scope = call->params.scope;
+    const struct channel_setting *s = &given->setting;
+    if (scope_sees_places(scope))
+        return;
+    bool all = s->has_places ? given->places.count == 0
+                             : !catalogue_channel(ledger_catalogue(call->ctx), s->code);
+    if (all)
+        refuse_all_places(&call->refusal, scope, "locations");
+}
+
 enum code method_channel_set(struct call *call)
 {
     struct params *params = &call->params;
@@ -126,6 +140,8 @@ enum code method_channel_set(struct call *call)
     params_options(params, channel_options, COUNT_OF(channel_options), &given);
     if (params_good(params))
         take_channel_words(call, &given);
+    if (params_good(params))
+        judge_sources(call, &given);
     if (!params_good(params))
         return call->refusal.code;
     given.setting.places = given.places.at;

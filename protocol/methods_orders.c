@@ -77,6 +77,18 @@ static enum code walk_orders(struct call *call, struct slicing *s, const struct 
     return CODE_OK;
 }
 
+/* Behind which order a list goes on tells that this one exists: so it must be the client's. */
+static enum code judge_after(struct call *call, const struct order_filter *filter)
+{
+    struct reservation_view view;
+    if (!text_given(filter->after) || scope_sees_channels(call->params.scope))
+        return CODE_OK;
+    enum code code = ledger_reservation(call->ctx, filter->after, &view);
+    if (code == CODE_DEFERRED || (code == CODE_OK && call_sees_channel_named(call, view.channel)))
+        return code;
+    return ledger_orders_forgotten(call->ctx, filter);
+}
+
 enum code method_orders(struct call *call)
 {
     struct orders_given given = { .limit = ORDERS_DEFAULT };
@@ -89,6 +101,8 @@ enum code method_orders(struct call *call)
         return call->refusal.code;
     bool begun = *call->slicing != NULL;
     enum code code = begun ? CODE_OK : ledger_orders_begin(call->ctx, &given.filter, &walk, &lsn);
+    if (code == CODE_OK && !begun)
+        code = judge_after(call, &given.filter);
     if (code != CODE_OK)
         return code;
     struct slicing *s = resume_or_begin(call, lsn);

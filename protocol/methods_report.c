@@ -115,7 +115,7 @@ static enum code may_ask(struct call *call, const struct report_ask *ask)
     }
     if (!scope_sees_places(scope) && (filters & BY_LOCATION) && !ask->has_location &&
         ask->by != BY_LOCATION) {
-        refuse_all_places(&call->refusal, scope);
+        refuse_all_places(&call->refusal, scope, "location");
         return CODE_FORBIDDEN;
     }
     return CODE_OK;

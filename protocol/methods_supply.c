@@ -378,6 +378,18 @@ static enum code walk_supplies(struct call *call, struct slicing *s,
     return CODE_OK;
 }
 
+/* Behind which supply a list goes on tells that this one exists: so it must be the client's. */
+static enum code judge_after(struct call *call, const struct supply_filter *filter)
+{
+    struct supply_view view;
+    if (!text_given(filter->after) || scope_sees_places(call->params.scope))
+        return CODE_OK;
+    enum code code = ledger_supply(call->ctx, filter->after, &view);
+    if (code == CODE_DEFERRED || (code == CODE_OK && sees_supply(call, &view)))
+        return code;
+    return ledger_supplies_forgotten(call->ctx, filter);
+}
+
 enum code method_supplies(struct call *call)
 {
     struct supplies_given given = { .limit = SUPPLIES_DEFAULT };
@@ -389,6 +401,8 @@ enum code method_supplies(struct call *call)
         return call->refusal.code;
     bool begun = *call->slicing != NULL;
     enum code code = begun ? CODE_OK : ledger_supplies_begin(call->ctx, &given.filter, &walk, &lsn);
+    if (code == CODE_OK && !begun)
+        code = judge_after(call, &given.filter);
     if (code != CODE_OK)
         return code;
     struct slicing *s = resume_or_begin(call, lsn);

@@ -228,6 +228,14 @@ struct text param_own_place(struct params *params, const char *name, struct text
     return no_text();
 }
 
+struct text param_own_source(struct params *params, const char *name, struct text code)
+{
+    if (!text_given(code) || scope_has_source(params->scope, code))
+        return code;
+    refuse_place(params->refusal, params->scope, name, code);
+    return no_text();
+}
+
 struct text param_words(struct params *params, const char *name, uint32_t max)
 {
     char what[64];
@@ -403,8 +411,9 @@ static void take_codes(struct params *params, const struct option *option,
     list.left[0] = 1;
     uint32_t count = param_list(&list, option->name, (uint32_t)option->max, "codes");
     for (uint32_t i = 0; i < count; i++)
-        codes->at[i] = option->kind == OPTION_PLACES ? param_place(&list, option->name)
-                                                     : param_code(&list, option->name);
+        codes->at[i] = option->kind == OPTION_PLACES    ? param_place(&list, option->name)
+                       : option->kind == OPTION_SOURCES ? param_source(&list, option->name)
+                                                        : param_code(&list, option->name);
     codes->count = params_good(params) ? count : 0;
     params->wire = list.wire;
 }
@@ -472,6 +481,7 @@ static void take_option(struct params *params, const struct option *option, void
         break;
     case OPTION_CODES:
     case OPTION_PLACES:
+    case OPTION_SOURCES:
         take_codes(params, option, value);
         break;
     case OPTION_TYPES:

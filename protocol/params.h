@@ -65,6 +65,7 @@ int64_t param_number(struct params *params, const char *name, int64_t min, int64
 /* A code that the client has no right to is refused. */
 struct text param_own_channel(struct params *params, const char *name, struct text code);
 struct text param_own_place(struct params *params, const char *name, struct text code);
+struct text param_own_source(struct params *params, const char *name, struct text code);
 
 /* The code of a channel, or of a location, which the client must have a right to. */
 static inline struct text param_channel(struct params *params, const char *name)
@@ -77,6 +78,13 @@ static inline struct text param_place(struct params *params, const char *name)
 {
     struct text code = param_code(params, name);
     return params->scope ? param_own_place(params, name, code) : code;
+}
+
+/* The code of a location or of a group of them, of all of which likewise. */
+static inline struct text param_source(struct params *params, const char *name)
+{
+    struct text code = param_code(params, name);
+    return params->scope ? param_own_source(params, name, code) : code;
 }
 
 /* Enters a list of at most max values (more is too_large; what: "lines in an order"). Take its
@@ -106,11 +114,12 @@ enum option_kind {
     OPTION_NUMBER,
     OPTION_LSN, /* any uint64_t */
     OPTION_FLAG,
-    OPTION_REAL,   /* min to max */
-    OPTION_CODES,  /* a list of at most max codes, into a struct option_codes */
-    OPTION_PLACES, /* likewise, of locations */
-    OPTION_TYPES,  /* true, or a list of at most max words, into a struct option_types */
-    OPTION_ROWS,   /* a list of at most max values that `row` takes, into a struct option_rows */
+    OPTION_REAL,    /* min to max */
+    OPTION_CODES,   /* a list of at most max codes, into a struct option_codes */
+    OPTION_PLACES,  /* likewise, of locations */
+    OPTION_SOURCES, /* likewise, of locations and groups of them */
+    OPTION_TYPES,   /* true, or a list of at most max words, into a struct option_types */
+    OPTION_ROWS,    /* a list of at most max values that `row` takes, into a struct option_rows */
 };
 
 struct option_codes {

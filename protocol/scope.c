@@ -77,6 +77,18 @@ bool scope_has_place(const struct scope *scope, struct text code)
     return location && scope_sees_place(scope, location_index(scope->catalogue, location));
 }
 
+/* A code may be of both. Patterns of locations say nothing of a group that happens to match: its
+ * members are others. */
+bool scope_has_source(const struct scope *scope, struct text code)
+{
+    const struct patterns *patterns = &scope->grant->locations;
+    bool own_group = patterns_match_group(patterns, code.at, code.len);
+    bool group = catalogue_has_group(scope->catalogue, code);
+    if (catalogue_location(scope->catalogue, code))
+        return scope_has_place(scope, code) && (own_group || !group);
+    return own_group || (!group && patterns_match(patterns, code.at, code.len));
+}
+
 /* ---- refusals ---- */
 
 static void refuse_code(struct refusal *refusal, const struct scope *scope, const char *param,
@@ -107,9 +119,9 @@ void refuse_all_channels(struct refusal *refusal, const struct scope *scope)
     refusal->right = "channels";
 }
 
-void refuse_all_places(struct refusal *refusal, const struct scope *scope)
+void refuse_all_places(struct refusal *refusal, const struct scope *scope, const char *param)
 {
-    refuse(refusal, CODE_FORBIDDEN, "location",
+    refuse(refusal, CODE_FORBIDDEN, param,
            "the token \"%s\" has no right to all locations: name one of its own",
            scope->grant->name);
     refusal->right = "locations";

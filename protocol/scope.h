@@ -47,6 +47,9 @@ void scope_look(struct scope *scope, const struct catalogue *catalogue);
 
 bool scope_has_channel(const struct scope *scope, struct text code);
 bool scope_has_place(const struct scope *scope, struct text code);
+/* Whether it has all that a channel sells from if that code is in its list: a location, or a group
+ * that the grant names. */
+bool scope_has_source(const struct scope *scope, struct text code);
 
 /* The same by index. Without a scope (NULL) everything is seen. */
 static inline bool scope_sees_channel(const struct scope *scope, uint16_t channel)
@@ -77,6 +80,6 @@ void refuse_place(struct refusal *refusal, const struct scope *scope, const char
                   struct text code);
 /* Refuses a question about all of them. */
 void refuse_all_channels(struct refusal *refusal, const struct scope *scope);
-void refuse_all_places(struct refusal *refusal, const struct scope *scope);
+void refuse_all_places(struct refusal *refusal, const struct scope *scope, const char *param);
 
 #endif

@@ -37,6 +37,10 @@ struct order_walk {
 enum code ledger_orders_begin(struct ctx *ctx, const struct order_filter *filter,
                               struct order_walk *walk, uint64_t *lsn);
 
+/* Refuses the filter's `after`, as that of an order that is not remembered: for who may not know
+ * that it is. */
+enum code ledger_orders_forgotten(struct ctx *ctx, const struct order_filter *filter);
+
 enum order_found { ORDER_FOUND, ORDER_NOT_YET, ORDER_END };
 
 /* Goes on until it has found one, or the context's work (ctx_work) has reached work_end; at least

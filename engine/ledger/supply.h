@@ -100,6 +100,9 @@ struct supply_walk {
 /* Checks the filter. */
 enum code ledger_supplies_begin(struct ctx *ctx, const struct supply_filter *filter,
                                 struct supply_walk *walk, uint64_t *lsn);
+/* Refuses the filter's `after`, as that of a supply that is not remembered: for who may not know
+ * that it is. */
+enum code ledger_supplies_forgotten(struct ctx *ctx, const struct supply_filter *filter);
 
 enum supply_found { SUPPLY_FOUND, SUPPLY_NOT_YET, SUPPLY_END };
 

@@ -73,9 +73,18 @@ static enum code find_step(struct ctx *ctx, struct text name, struct order_walk 
                       "\"cancelled\"");
 }
 
-/* The list goes on behind the order that was listed last. */
-static enum code find_after(struct ctx *ctx, struct text id, struct order_walk *walk)
+enum code ledger_orders_forgotten(struct ctx *ctx, const struct order_filter *filter)
 {
+    return fail_param(ctx, CODE_BAD_REQUEST, "after",
+                      "after: no reservation \"%.*s\" is remembered; begin the list again",
+                      (int)filter->after.len, filter->after.at);
+}
+
+/* The list goes on behind the order that was listed last. */
+static enum code find_after(struct ctx *ctx, const struct order_filter *filter,
+                            struct order_walk *walk)
+{
+    struct text id = filter->after;
     struct id_table *ids = &ctx->ledger->ids;
     struct id_entry *entry;
     uint64_t word;
@@ -93,9 +102,7 @@ static enum code find_after(struct ctx *ctx, struct text id, struct order_walk *
         if (word_kind(word) == ENTRY_RESERVATION)
             return CODE_OK;
     }
-    return fail_param(ctx, CODE_BAD_REQUEST, "after",
-                      "after: no reservation \"%.*s\" is remembered; begin the list again",
-                      (int)id.len, id.at);
+    return ledger_orders_forgotten(ctx, filter);
 }
 
 enum code ledger_orders_begin(struct ctx *ctx, const struct order_filter *filter,
@@ -109,7 +116,7 @@ enum code ledger_orders_begin(struct ctx *ctx, const struct order_filter *filter
     if (!code)
         code = find_step(ctx, filter->step, walk);
     if (!code)
-        code = find_after(ctx, filter->after, walk);
+        code = find_after(ctx, filter, walk);
     if (filter->has_late && filter->late)
         walk->states &= 1 << STATE_CONFIRMED;
     if (!code)

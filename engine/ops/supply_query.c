@@ -6,9 +6,18 @@
 #include "engine/ledger/find.h"
 #include "engine/ops/supply.h"
 
-/* The list goes on behind the supply that was listed last. */
-static enum code find_after(struct ctx *ctx, struct text id, struct supply_walk *walk)
+enum code ledger_supplies_forgotten(struct ctx *ctx, const struct supply_filter *filter)
 {
+    return fail_param(ctx, CODE_BAD_REQUEST, "after",
+                      "after: no supply \"%.*s\" is remembered; begin the list again",
+                      (int)filter->after.len, filter->after.at);
+}
+
+/* The list goes on behind the supply that was listed last. */
+static enum code find_after(struct ctx *ctx, const struct supply_filter *filter,
+                            struct supply_walk *walk)
+{
+    struct text id = filter->after;
     struct id_table *ids = &ctx->ledger->ids;
     struct id_entry *entry;
     uint64_t word;
@@ -23,9 +32,7 @@ static enum code find_after(struct ctx *ctx, struct text id, struct supply_walk 
         if (word_kind(word) == ENTRY_SUPPLY)
             return CODE_OK;
     }
-    return fail_param(ctx, CODE_BAD_REQUEST, "after",
-                      "after: no supply \"%.*s\" is remembered; begin the list again", (int)id.len,
-                      id.at);
+    return ledger_supplies_forgotten(ctx, filter);
 }
 
 enum code ledger_supplies_begin(struct ctx *ctx, const struct supply_filter *filter,
@@ -49,7 +56,7 @@ enum code ledger_supplies_begin(struct ctx *ctx, const struct supply_filter *fil
                            "state must be \"held\", \"in_transit\", \"arrived\" or \"withdrawn\"");
     }
     if (!code && text_given(filter->after))
-        code = find_after(ctx, filter->after, walk);
+        code = find_after(ctx, filter, walk);
     if (!code)
         COUNT(ctx, queries);
     return code;

@@ -96,6 +96,14 @@ bool location_in_group(const struct location *location, struct text group)
     return false;
 }
 
+bool catalogue_has_group(const struct catalogue *catalogue, struct text group)
+{
+    for (uint16_t i = 0; i < catalogue->location_count; i++)
+        if (location_in_group(&catalogue->locations[i], group))
+            return true;
+    return false;
+}
+
 /* The location's place in the channel's list; -1: the channel does not sell from it. */
 int channel_place_of(const struct channel *channel, const struct location *location)
 {

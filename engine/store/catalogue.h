@@ -88,6 +88,9 @@ void catalogue_destroy(struct catalogue *catalogue);
 const struct location *catalogue_location(const struct catalogue *catalogue, struct text code);
 const struct channel *catalogue_channel(const struct catalogue *catalogue, struct text code);
 
+/* Whether a location is in that group. */
+bool catalogue_has_group(const struct catalogue *catalogue, struct text group);
+
 static inline uint16_t location_index(const struct catalogue *c, const struct location *location)
 {
     return (uint16_t)(location - c->locations);

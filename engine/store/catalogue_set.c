@@ -258,14 +258,6 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
     return copy;
 }
 
-static bool place_exists(const struct catalogue *catalogue, struct text place)
-{
-    for (uint16_t i = 0; i < catalogue->location_count; i++)
-        if (location_in_group(&catalogue->locations[i], place))
-            return true;
-    return catalogue_location(catalogue, place) != NULL;
-}
-
 /* The mirror keeps an item's channels beside fields of its own. Codes that an older engine allowed,
  * and its journal holds, stay valid. */
 static bool channel_code_is_free(const struct channel_setting *s, struct complaint *c)
@@ -297,7 +289,8 @@ static bool channel_fits(const struct catalogue *from, const struct channel_sett
     for (uint32_t i = 0; s->has_places && i < s->place_count; i++) {
         if (!code_fits(c, "locations: each", s->places[i]))
             return false;
-        if (!s->recorded && !place_exists(from, s->places[i])) {
+        if (!s->recorded && !catalogue_has_group(from, s->places[i]) &&
+            !catalogue_location(from, s->places[i])) {
             snprintf(c->message, c->size, "no location or group \"%.*s\"", (int)s->places[i].len,
                      s->places[i].at);
             c->code = CODE_UNKNOWN_LOCATION;

@@ -292,16 +292,22 @@ static const char *fill(const char *params, const char *code)
     return filled;
 }
 
-static void must_tell_nothing(const struct named *named, const char *there, const char *nowhere)
+static void must_refuse_alike(const struct named *named, const char *code, const char *there,
+                              const char *nowhere)
 {
     char one[8192], expected[8192];
     snprintf(one, sizeof one, "%s", asked(named->method, fill(named->params, there)));
-    cr_assert(is_refused(one, "forbidden"), "%s of %s: %s", named->method, there, one);
+    cr_assert(is_refused(one, code), "%s of %s: %s", named->method, there, one);
     snprintf(expected, sizeof expected, "%s", asked(named->method, fill(named->params, nowhere)));
     char *at;
     while ((at = strstr(expected, nowhere)) != NULL) /* both have the same length */
         memcpy(at, there, strlen(there));
     cr_assert_str_eq(one, expected, "%s", named->method);
+}
+
+static void must_tell_nothing(const struct named *named, const char *there, const char *nowhere)
+{
+    must_refuse_alike(named, "forbidden", there, nowhere);
 }
 
 static void may_be_named(const struct named *named, const char *code)
@@ -432,6 +438,66 @@ Test(rights, a_supply_belongs_to_its_ends)
         }
     struct named named = { "supply", "['?']" };
     must_tell_nothing(&named, "e3", "e9");
+}
+
+/* A list goes on behind an id of its own, and behind another's as little as behind none. */
+Test(rights, a_list_goes_on_behind_its_own_alone)
+{
+    static const struct named orders[] = { { "orders", "[{'after': '?'}]" },
+                                           { "orders", "[{'after': '?', 'state': 'held'}]" } };
+    static const struct named supplies[] = { { "supplies", "[{'after': '?'}]" },
+                                             { "supplies", "[{'after': '?', 'late': true}]" } };
+    for (unsigned i = 0; i < 2; i++) {
+        grant("can=read channels=ours locations=*");
+        must_refuse_alike(&orders[i], "bad_request", "o-theirs", "o-nobody");
+        may_be_named(&orders[i], "o-ours");
+        may_be_named(&supplies[i], "e3");
+        grant("can=read channels=* locations=s1");
+        must_refuse_alike(&supplies[i], "bad_request", "e3", "e9");
+        may_be_named(&supplies[i], "e1");
+        may_be_named(&supplies[i], "t31");
+        may_be_named(&orders[i], "o-theirs");
+    }
+    struct named wrong = { "orders", "[{'after': '?', 'state': 'nonsense'}]" };
+    grant("can=read channels=ours locations=*");
+    must_refuse_alike(&wrong, "bad_request", "o-theirs", "o-nobody");
+}
+
+/* ---- what a channel sells from ---- */
+
+static const char *sell_from(const char *channel, const char *locations)
+{
+    static char params[128];
+    snprintf(params, sizeof params, "['%s', {'locations': [%s]}]", channel, locations);
+    return asked("channel_set", params);
+}
+
+Test(rights, a_channel_sells_from_what_is_the_tokens_alone)
+{
+    grant("can=catalogue channels=* locations=s1,@north");
+    cr_assert(strstr(sell_from("ours", "'s1', 'north'"), "[1, 7, nil, "), "its group");
+    cr_assert(strstr(sell_from("ours", "'s2'"), "[1, 7, nil, "), "a location of its group");
+    must_ask("channel_set", "['ours', {'buffer': 1}]");
+    must_ask("channel_set", "['new', {'locations': ['north']}]");
+    const char *got = sell_from("ours", "");
+    cr_assert(is_refused(got, "forbidden") && strstr(got, "\"right\"=>\"locations\""), "%s", got);
+    cr_assert(is_refused(asked("channel_set", "['newer', {}]"), "forbidden"), "from everywhere");
+    grant("can=catalogue channels=* locations=*");
+    cr_assert(strstr(sell_from("ours", ""), "[1, 7, nil, "));
+    must_ask("channel_set", "['newer', {}]");
+}
+
+/* A pattern of locations gives no right to a group that is called so. */
+Test(rights, a_group_is_not_a_location)
+{
+    must_ask("location_set", "['s5', {'groups': ['s1']}]");
+    grant("can=catalogue channels=* locations=n*,s1");
+    cr_assert(is_refused(sell_from("ours", "'north'"), "forbidden"), "a group by its name");
+    cr_assert(is_refused(sell_from("ours", "'s1'"), "forbidden"), "s5 is meant, too");
+    grant("can=catalogue channels=* locations=s1,@s1");
+    cr_assert(strstr(sell_from("ours", "'s1'"), "[1, 7, nil, "));
+    grant("can=catalogue channels=* locations=@s1,@nor*");
+    cr_assert(strstr(sell_from("ours", "'s5', 'north', 's2'"), "[1, 7, nil, "));
 }
 
 /* ---- what is left out ---- */
