@@ -126,9 +126,10 @@ static size_t count_words(const char *value, size_t length)
 bool grant_read_verbs(struct grant *grant, const char *value, size_t length, char *why, size_t size)
 {
     const char *word;
-    size_t word_length;
+    size_t word_length, number = 0;
     grant->verbs = 0;
     for (const char *at = value; next_word(&at, value + length, &word, &word_length);) {
+        number++;
         unsigned found = word_length == 1 && *word == '*' ? VERBS_ALL : 0;
         for (unsigned i = 0; i < VERB_COUNT; i++)
             if (strlen(verb_names[i]) == word_length &&
@@ -136,9 +137,9 @@ bool grant_read_verbs(struct grant *grant, const char *value, size_t length, cha
                 found = 1u << i;
         if (found == 0) {
             snprintf(why, size,
-                     "can: no right \"%.*s\"; there are read, order, stock, catalogue, supply and "
-                     "admin",
-                     word_length > 64 ? 64 : (int)word_length, word);
+                     "can: number %zu is no right; there are read, order, stock, catalogue, supply "
+                     "and admin",
+                     number);
             return false;
         }
         grant->verbs |= found;
@@ -182,9 +183,8 @@ bool grant_read_patterns(struct patterns *patterns, bool groups, const char *val
     for (const char *at = value; next_word(&at, value + length, &word, &word_length);) {
         struct pattern *pattern = &patterns->at[patterns->count];
         if (!read_pattern(pattern, groups, word, word_length)) {
-            snprintf(why, size, "%s: \"%.*s\" is no code, no prefix with a * behind it%s", what,
-                     word_length > 64 ? 64 : (int)word_length, word,
-                     groups ? ", and no @GROUP" : "");
+            snprintf(why, size, "%s: number %u is no code, and no prefix with a * behind it%s",
+                     what, patterns->count + 1, groups ? ", with an @ before it or not" : "");
             return false;
         }
         patterns->all |= pattern->prefix && pattern->length == 0;

@@ -8,8 +8,9 @@
  *
  * KEY is sha256:HEX (a token, of which only this is kept), uid:N (a peer of a Unix socket that runs
  * as this user) or cert:CN (a peer with a client certificate of that common name). A pattern is a
- * code, a prefix of codes with a * behind it, or *; of locations also @GROUP. What is not given is
- * not granted: without can= a client may do nothing but say hello and ping.
+ * code, a prefix of codes with a * behind it, or *; of locations also @GROUP and @PREFIX*, of
+ * groups. What is not given is not granted: without can= a client may do nothing but say hello and
+ * ping.
  */
 #ifndef STOCKD_ACCESS_GRANT_H
 #define STOCKD_ACCESS_GRANT_H
@@ -81,7 +82,8 @@ struct grant {
 /* 1 to 32 bytes of A-Za-z0-9._- */
 bool grant_is_code(const char *at, size_t length);
 
-/* Each reads a value as it stands in the file. False: why (size bytes) says what is wrong. */
+/* Each reads a value as it stands in the file. False: why (size bytes) says what is wrong, and
+ * quotes nothing of it: a token may stand there by mistake. */
 bool grant_read_verbs(struct grant *grant, const char *value, size_t length, char *why,
                       size_t size);
 bool grant_read_patterns(struct patterns *patterns, bool groups, const char *value, size_t length,

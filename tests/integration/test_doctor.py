@@ -15,6 +15,7 @@ import msgpack
 
 from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
 from stockd_harness import SANITIZED, Server, main, run_program
+from token_case import EXPIRED, turn_back
 
 CHECKS = {"engine", "changes", "kernel", "io_uring", "open files", "locked memory", "overcommit",
           "huge pages", "data directory", "file system", "free disk", "disk sync", "journal", "snapshot", "clock"}
@@ -193,9 +194,10 @@ class Doctor(StockctlTestCase):
 
     def test_tokens(self):
         path = self.tokens()
-        for args in (("shop",), ("old", "--expires", "1000000")):
+        for args in (("shop",), ("old", *EXPIRED)):
             done = run_program("stockctl", "token", "add", *args, "--tokens", path)
             self.assertEqual(done.code, DONE, done.err)
+        turn_back(path)
         state, found, _ = self.offline("--tokens", path)["tokens"]
         self.assertEqual((state, found), ("warning", f"2 in {path}, 1 expired"))
         run_program("stockctl", "token", "revoke", "old", "--tokens", path)

@@ -8,7 +8,7 @@ import unittest
 
 from stockctl_case import DONE, REFUSED, USAGE
 from stockd_harness import BIN_DIR, Server, main, run_program
-from token_case import ALL, TokenTestCase
+from token_case import ALL, EXPIRED, TokenTestCase, turn_back
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -62,7 +62,8 @@ class Token(TokenTestCase):
 
     def test_a_token_is_tested(self):
         token = self.token("token", "add", "web", "--can", "read").strip()
-        old = self.token("token", "add", "old", "--expires", "2020-01-01T00:00:00Z").strip()
+        old = self.token("token", "add", "old", *EXPIRED).strip()
+        turn_back(self.path)
         self.assertIn("web", self.token("token", "test", token))
         self.assertIn("web", self.token("token", "test", stdin=token + "\n"))
         self.assertIn("web", self.token("token", "test", env={**os.environ, "STOCKD_TOKEN": token}))
@@ -87,6 +88,9 @@ class Token(TokenTestCase):
                      ("web", "--locations", "@"), ("web", "--expires", "soon"), ("web", "--rate", "0"),
                      ("web", "--uid", "x"), ("web", "--uid", "1", "--cert-name", "x"), ("web", "--cert-name", "a b"), ()):
             self.token("token", "add", *args, expect=USAGE)
+        for past in ("2020-01-01", "2020-01-01T00:00:00Z", "1000000"):
+            self.token("token", "add", "web", "--expires", past, expect=USAGE)
+            self.assertIn(f"--expires {past} is past", self.err)
         self.assertFalse(os.path.exists(self.path))
         self.token("token", "list", expect=USAGE)
         done = run_program("stockctl", "token", "add", "web")

@@ -8,7 +8,7 @@ import threading
 import time
 
 from stockd_harness import RpcError, ConnectionClosed, Server, StartError, join, main, unique, wait_until
-from token_case import ALL, TokenTestCase
+from token_case import ALL, EXPIRED, TokenTestCase
 
 REFUSED_TOKEN = "the token is unknown, was revoked, or has expired"
 
@@ -47,7 +47,7 @@ class Hello(TokenTestCase):
         self.assertEqual(got[2]["stock"], [None] * 1000)
 
     def test_wrong_tokens_are_refused_in_the_same_words(self):
-        server = self.serve({"web": ALL, "old": (*ALL, "--expires", "2020-01-01"), "gone": ALL})
+        server = self.serve({"web": ALL, "old": (*ALL, *EXPIRED), "gone": ALL})
         server.revoke("gone")
         secrets = server.secrets
         wrong = [secrets["old"], secrets["web"][:-1], secrets["web"] + "A", "", "x" * 4000]
@@ -119,7 +119,7 @@ class AuditTrail(TokenTestCase):
         self.assertEqual(told[64:], ["web"] * 6 + ["pos/till"])
 
     def test_secrets_are_nowhere(self):
-        server = self.serve({"web": ALL, "old": (*ALL, "--expires", "2020-01-01")})
+        server = self.serve({"web": ALL, "old": (*ALL, *EXPIRED)})
         secrets = [*server.secrets.values(), "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF"]
         with open(server.file, encoding="utf-8") as file:
             lines = [line.split() for line in file]

@@ -9,6 +9,17 @@ from stockd_harness import Server, StockdTestCase, run_program
 
 ALL = ("--can", "*")
 
+# Of a token that has expired: stockctl makes none, so the year is turned back in its line.
+EXPIRED = ("--expires", "2999-01-01")
+
+
+def turn_back(path):
+    """Makes the EXPIRED tokens of that file so."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("expires=2999-", "expires=2020-"))
+
 
 class TokenServer(Server):
     """A server with a tokens file. tokens: name -> options of `stockctl token add`."""
@@ -36,6 +47,8 @@ class TokenServer(Server):
     def add(self, name, *options):
         """Adds a token to the file; the running engine finds it by itself."""
         self.secrets[name] = self.token("add", name, *options).strip()
+        if EXPIRED[1] in options:
+            turn_back(self.file)
         return self.secrets[name]
 
     def revoke(self, name):

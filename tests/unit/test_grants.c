@@ -98,12 +98,13 @@ static const struct {
     { "web secret", "sha256:" },
     { "web sha256:" HASH "0", "sha256:" },
     { "web sha256:0123", "sha256:" },
-    { "web sha256:" HASH " can=", "no right" },
-    { "web sha256:" HASH " can=read,,order", "no right" },
-    { "web sha256:" HASH " can=write", "no right \"write\"" },
+    { "web sha256:" HASH " can=", "can: number 1 is no right" },
+    { "web sha256:" HASH " can=read,,order", "can: number 2 is no right" },
+    { "web sha256:" HASH " can=write", "can: number 1 is no right" },
     { "web sha256:" HASH " channels=", "channels" },
     { "web sha256:" HASH " channels=@north", "channels" },
-    { "web sha256:" HASH " channels=a*b", "channels" },
+    { "web sha256:" HASH " channels=web,a*b", "channels: number 2 is no code" },
+    { "web sha256:" HASH " channels=seCReT!", "channels: number 1 is no code" },
     { "web sha256:" HASH " locations=@", "locations" },
     { "web sha256:" HASH " locations=123456789012345678901234567890123", "locations" },
     { "web sha256:" HASH " expires=tomorrow", "expires" },
@@ -113,7 +114,8 @@ static const struct {
     { "web sha256:" HASH " rate=0", "rate" },
     { "web sha256:" HASH " rate=4294967296", "rate" },
     { "web sha256:" HASH " rate=many", "rate" },
-    { "web sha256:" HASH " colour=red", "unknown setting \"colour\"" },
+    { "web sha256:" HASH " colour=red", "unknown setting" },
+    { "web sha256:" HASH " channels=\"\x01x\"", "channels" },
     { "web uid:-1", "uid:" },
     { "web cert:", "cert:" },
     { "first sha256:" HASH, "name is there already" },
@@ -131,6 +133,7 @@ Test(grants, a_bad_line_is_named_and_leaves_nothing)
                   wrong_lines[i].line, why);
         cr_assert_eq(grants.count, 0);
         cr_assert_null(strchr(why, '\n'));
+        cr_assert_null(strchr(why, '"'), "a quotation: %s", why);
     }
 }
 

@@ -46,11 +46,15 @@ static int take_expires(const struct args *args, struct grant *grant)
     int64_t ms;
     const char *text = args_option(args, "expires");
 
-    if (text == NULL || grant_read_expires(grant, text, strlen(text), why, sizeof why))
+    if (text == NULL)
         return CTL_DONE;
-    if (!parse_time(text, &ms) || ms < 1000)
-        return usage_error(args, "%s", why);
-    grant->expires_ms = (uint64_t)ms / 1000 * 1000;
+    if (!grant_read_expires(grant, text, strlen(text), why, sizeof why)) {
+        if (!parse_time(text, &ms) || ms < 1000)
+            return usage_error(args, "%s", why);
+        grant->expires_ms = (uint64_t)ms / 1000 * 1000;
+    }
+    if (is_expired(grant))
+        return usage_error(args, "--expires %s is past: the token could never be used", text);
     return CTL_DONE;
 }
 
