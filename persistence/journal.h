@@ -75,6 +75,9 @@ struct journal_opened {
     struct recovery_base base; /* the snapshot that recovery began with */
 };
 
+/* 0, or -EINVAL: segments of so many bytes cannot be made; 0 stands for the usual size. */
+int journal_check_segment_bytes(uint64_t bytes, struct error *why);
+
 /*
  * Locks the directory, recovers, cuts off a torn tail, and starts the log at the journal's end. If
  * it refuses, it changes nothing: -EWOULDBLOCK the directory is in use, -EILSEQ corruption,

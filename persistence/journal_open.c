@@ -233,16 +233,24 @@ static void start_log(struct journal *journal)
     watermarks_acknowledge(&journal->watermarks, journal->log);
 }
 
+int journal_check_segment_bytes(uint64_t bytes, struct error *why)
+{
+    if (bytes == 0)
+        return 0;
+    if (bytes >= SEGMENT_BYTES_MIN && bytes <= SEGMENT_BYTES_MAX && bytes % BLOCK_BYTES == 0)
+        return 0;
+    return error_set(why, -EINVAL,
+                     "segment size %" PRIu64 ": must be a multiple of %d, from %d to %" PRIu64,
+                     bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+}
+
 static int open_all(struct journal *journal, const struct journal_options *options,
                     struct journal_opened *opened, struct error *why)
 {
     struct replay_result found;
-    if (journal->segment_bytes < SEGMENT_BYTES_MIN || journal->segment_bytes > SEGMENT_BYTES_MAX ||
-        journal->segment_bytes % BLOCK_BYTES != 0)
-        return error_set(why, -EINVAL,
-                         "segment size %" PRIu64 ": must be a multiple of %d, from %d to %" PRIu64,
-                         journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
-    int error = journal_open_directory(journal, options, why);
+    int error = journal_check_segment_bytes(journal->segment_bytes, why);
+    if (!error)
+        error = journal_open_directory(journal, options, why);
     if (error)
         return error;
     int hold = recovery_base_hold(journal->files, options->directory, why);

@@ -57,15 +57,25 @@ static int remove_stale(const struct sockaddr_un *where)
     return unlink(where->sun_path) < 0 && errno != ENOENT ? errno : 0;
 }
 
+static int take_path(struct sockaddr_un *where, const char *address, const char *path, char *why,
+                     size_t size)
+{
+    *where = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (*path == '\0' || strlen(path) >= sizeof where->sun_path)
+        return failed(EINVAL, address, "the path must be 1 to 107 bytes long", why, size);
+    memcpy(where->sun_path, path, strlen(path));
+    return 0;
+}
+
 static int open_unix(struct listener *listener, const char *address, const char *path, char *why,
                      size_t size)
 {
-    struct sockaddr_un where = { .sun_family = AF_UNIX };
+    struct sockaddr_un where;
     _Static_assert(sizeof where.sun_path <= sizeof listener->path, "a path fits");
-    if (*path == '\0' || strlen(path) >= sizeof where.sun_path)
-        return failed(EINVAL, address, "the path must be 1 to 107 bytes long", why, size);
-    memcpy(where.sun_path, path, strlen(path));
-    int error = remove_stale(&where);
+    int error = take_path(&where, address, path, why, size);
+    if (error)
+        return error;
+    error = remove_stale(&where);
     if (error == EADDRINUSE)
         return failed(error, address, "another server listens on it", why, size);
     if (error == EEXIST)
@@ -129,20 +139,21 @@ static int bind_tcp(const struct addrinfo *info)
     return fd;
 }
 
-static void note_reach(struct listener *listener, const struct sockaddr_storage *bound)
+static enum reach reach_of(const struct sockaddr *bound)
 {
-    bool loopback;
-    if (bound->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)bound;
-        listener->wildcard = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
-        loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    bool wildcard, loopback;
+    if (bound->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, bound, sizeof in6);
+        wildcard = IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr);
+        loopback = IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
     } else {
         struct sockaddr_in in;
         memcpy(&in, bound, sizeof in);
-        listener->wildcard = in.sin_addr.s_addr == htonl(INADDR_ANY);
+        wildcard = in.sin_addr.s_addr == htonl(INADDR_ANY);
         loopback = ntohl(in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     }
-    listener->exposed = !loopback;
+    return wildcard ? REACH_ALL : loopback ? REACH_LOCAL : REACH_ADDRESS;
 }
 
 static void note_bound(struct listener *listener, const char *host)
@@ -152,28 +163,35 @@ static void note_bound(struct listener *listener, const char *host)
     char port[NI_MAXSERV] = "?";
     getsockname(listener->fd, (struct sockaddr *)&bound, &length);
     getnameinfo((struct sockaddr *)&bound, length, NULL, 0, port, sizeof port, NI_NUMERICSERV);
-    note_reach(listener, &bound);
+    listener->reach = reach_of((struct sockaddr *)&bound);
     bool is_ipv6 = strchr(host, ':') != NULL;
     snprintf(listener->address, sizeof listener->address, "%s%s%s%s:%s",
              listener->encrypted ? TLS_PREFIX : "", is_ipv6 ? "[" : "", *host ? host : "0.0.0.0",
              is_ipv6 ? "]" : "", port);
 }
 
-static int open_tcp(struct listener *listener, const char *address, char *why, size_t size)
+/* Fills in the host (HOST_MAX bytes), and what the address stands for, to be freed. */
+static int resolve(const char *address, char *host, struct addrinfo **found, char *why, size_t size)
 {
-    char host[HOST_MAX];
     const char *port;
-    if (!split(address, host, sizeof host, &port))
+    if (!split(address, host, HOST_MAX, &port))
         return failed(EINVAL, address,
                       "it must be HOST:PORT (at most 65535), tls://HOST:PORT or unix:PATH", why,
                       size);
     struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     if (*host == '\0')
         hints.ai_family = AF_INET;
+    int unresolved = getaddrinfo(*host ? host : NULL, port, &hints, found);
+    return unresolved ? failed(EINVAL, address, gai_strerror(unresolved), why, size) : 0;
+}
+
+static int open_tcp(struct listener *listener, const char *address, char *why, size_t size)
+{
+    char host[HOST_MAX];
     struct addrinfo *found = NULL;
-    int unresolved = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-    if (unresolved)
-        return failed(EINVAL, address, gai_strerror(unresolved), why, size);
+    int error = resolve(address, host, &found, why, size);
+    if (error)
+        return error;
     int fd = -EADDRNOTAVAIL;
     for (struct addrinfo *info = found; info && fd < 0; info = info->ai_next)
         fd = bind_tcp(info);
@@ -192,6 +210,22 @@ bool address_valid(const char *address)
     if (strncmp(address, "unix:", 5) == 0)
         return address[5] != '\0';
     return split(address, host, sizeof host, &port);
+}
+
+int address_reach(const char *address, enum reach *reach, char *why, size_t size)
+{
+    char host[HOST_MAX];
+    struct addrinfo *found = NULL;
+    struct sockaddr_un where;
+    *reach = REACH_LOCAL;
+    if (strncmp(address, "unix:", 5) == 0)
+        return take_path(&where, address, address + 5, why, size);
+    int error = resolve(address, host, &found, why, size);
+    if (error)
+        return error;
+    *reach = reach_of(found->ai_addr);
+    freeaddrinfo(found);
+    return 0;
 }
 
 int listener_open(struct listener *listener, const char *address, char *why, size_t size)

@@ -161,10 +161,7 @@ const char *server_address(const struct server *server, unsigned index)
 enum reach server_reach(const struct server *server, unsigned index)
 {
     assert(index < server->shared.listener_count);
-    const struct listener *listener = &server->shared.listeners[index];
-    if (listener->wildcard)
-        return REACH_ALL;
-    return listener->exposed ? REACH_ADDRESS : REACH_LOCAL;
+    return server->shared.listeners[index].reach;
 }
 
 const struct service *server_service(const struct server *server)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
+#include "protocol/address.h"
 #include "protocol/call.h"
 #include "protocol/clock.h"
 #include "protocol/mirror_port.h"
@@ -47,12 +48,6 @@ void server_destroy(struct server *server);
 
 /* A bound address, as clients write it; NULL past the last. */
 const char *server_address(const struct server *server, unsigned index);
-
-enum reach {
-    REACH_LOCAL,   /* loopback or a Unix socket: this machine alone */
-    REACH_ADDRESS, /* one address that other machines can reach */
-    REACH_ALL,     /* every address of the machine */
-};
 
 /* How far that address can be reached from. */
 enum reach server_reach(const struct server *server, unsigned index);

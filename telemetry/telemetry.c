@@ -162,17 +162,30 @@ static bool start_daemon(struct telemetry *t)
     return t->daemon != NULL;
 }
 
+static bool reach_good(const struct telemetry_config *config, enum reach reach, char *why,
+                       size_t size)
+{
+    if (reach == REACH_LOCAL || config->exposed)
+        return true;
+    snprintf(why, size,
+             "http %s: other machines could reach it, and it does not check who asks: use "
+             "127.0.0.1",
+             config->address);
+    return false;
+}
+
+bool telemetry_check(const struct telemetry_config *config, char *why, size_t size)
+{
+    enum reach reach;
+    return address_reach(config->address, &reach, why, size) == 0 &&
+           reach_good(config, reach, why, size);
+}
+
 static bool start(struct telemetry *t, char *why, size_t size)
 {
-    if (listener_open(&t->listener, t->config.address, why, size))
+    if (listener_open(&t->listener, t->config.address, why, size) ||
+        !reach_good(&t->config, t->listener.reach, why, size))
         return false;
-    if (t->listener.exposed && !t->config.exposed) {
-        snprintf(why, size,
-                 "http %s: other machines could reach it, and it does not check who asks: use "
-                 "127.0.0.1",
-                 t->config.address);
-        return false;
-    }
     snprintf(t->address, sizeof t->address, "http://%s", t->listener.address);
     if (start_daemon(t))
         return true;

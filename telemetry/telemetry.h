@@ -42,6 +42,10 @@ struct telemetry_config {
     const char *version;
 };
 
+/* Whether it could listen as that says, as far as that shows before it binds: false, with one line
+ * in why. */
+bool telemetry_check(const struct telemetry_config *config, char *why, size_t size);
+
 /* Listens and answers from now on. NULL on failure, with one line in why (size bytes). Its thread
  * takes no signals. */
 struct telemetry *telemetry_create(const struct telemetry_config *config, char *why, size_t size);

@@ -134,8 +134,11 @@ def check_config(build, folder):
     with open(os.path.join(ROOT, "packaging", "container", "stockd.conf"), encoding="utf-8") as file:
         text = file.read()
     config = os.path.join(folder, "stockd.conf")
+    tokens = os.path.join(folder, "tokens")
+    with open(tokens, "w", encoding="utf-8"):
+        pass
     with open(config, "w", encoding="utf-8") as file:
-        file.write(text.replace("/var/lib/stockd", folder + "/data"))
+        file.write(text.replace("/var/lib/stockd", folder + "/data").replace("/etc/stockd/tokens", tokens))
     done = subprocess.run([os.path.join(build, "bin", "stockd"), "--config", config, "--check-config"],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0 or "tokens = /etc/stockd/tokens" not in text:

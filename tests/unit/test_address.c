@@ -59,38 +59,47 @@ Test(address, it_is_known_who_can_reach_it)
 {
     static const struct {
         const char *address;
-        bool exposed, wildcard;
+        enum reach reach;
     } cases[] = {
-        { "127.0.0.1:0", false, false }, { "127.9.9.9:0", false, false },
-        { "localhost:0", false, false }, { ":0", true, true },
-        { "0.0.0.0:0", true, true },
+        { "127.0.0.1:0", REACH_LOCAL },   { "127.9.9.9:0", REACH_LOCAL },
+        { "localhost:0", REACH_LOCAL },   { ":0", REACH_ALL },
+        { "0.0.0.0:0", REACH_ALL },       { "tls://127.0.0.1:0", REACH_LOCAL },
+        { "tls://0.0.0.0:0", REACH_ALL }, { socket_address, REACH_LOCAL },
     };
     struct listener listener;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        enum reach before;
+        cr_assert_eq(address_reach(cases[i].address, &before, why, sizeof why), 0, "%s", why);
+        cr_assert_eq(before, cases[i].reach, "%s", cases[i].address);
         cr_assert_eq(listener_open(&listener, cases[i].address, why, sizeof why), 0, "%s", why);
-        cr_assert_eq(listener.exposed, cases[i].exposed, "%s", cases[i].address);
-        cr_assert_eq(listener.wildcard, cases[i].wildcard, "%s", cases[i].address);
+        cr_assert_eq(listener.reach, cases[i].reach, "%s", cases[i].address);
         listener_close(&listener);
     }
-    cr_assert_eq(listener_open(&listener, socket_address, why, sizeof why), 0, "%s", why);
-    cr_assert_not(listener.exposed);
-    listener_close(&listener);
+}
+
+Test(address, it_is_known_before_it_is_bound)
+{
+    enum reach reach;
+    cr_assert_eq(address_reach("192.0.2.1:0", &reach, why, sizeof why), 0, "%s", why);
+    cr_assert_eq(reach, REACH_ADDRESS, "not an address of this machine");
+    cr_assert_eq(address_reach("256.1.1.1:0", &reach, why, sizeof why), -EINVAL);
+    cr_assert(strstr(why, "256.1.1.1"));
+    cr_assert_eq(address_reach("unix:", &reach, why, sizeof why), -EINVAL);
 }
 
 Test(address, ipv6_is_looked_at_likewise)
 {
     static const struct {
         const char *address;
-        bool exposed;
-    } cases[] = { { "[::1]:0", false }, { "[::]:0", true } };
+        enum reach reach;
+    } cases[] = { { "[::1]:0", REACH_LOCAL }, { "[::]:0", REACH_ALL } };
     struct listener listener;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int error = listener_open(&listener, cases[i].address, why, sizeof why);
         if (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL)
             cr_skip_test("no IPv6: %s", why);
         cr_assert_eq(error, 0, "%s", why);
-        cr_assert_eq(listener.exposed, cases[i].exposed, "%s", cases[i].address);
-        cr_assert_eq(listener.wildcard, cases[i].exposed, "%s", cases[i].address);
+        cr_assert_eq(listener.reach, cases[i].reach, "%s", cases[i].address);
         listener_close(&listener);
     }
 }

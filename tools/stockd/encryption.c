@@ -15,7 +15,7 @@ static void say_certificate(struct tls *tls)
     notice(LOG_INFO, "tls", "the certificate of tls:// addresses is %s", line);
 }
 
-bool encryption_start(struct tls **tls, const struct options *options, char *why, size_t size)
+static struct tls *read_files(const struct options *options, char *why, size_t size)
 {
     const struct tls_files files = {
         .certificate = options->tls_cert,
@@ -23,10 +23,24 @@ bool encryption_start(struct tls **tls, const struct options *options, char *why
         .client_ca = options->tls_client_ca[0] ? options->tls_client_ca : NULL,
         .tls_1_2 = strcmp(options->tls_min, "1.2") == 0,
     };
+    return tls_create(&files, why, size);
+}
+
+bool encryption_check(const struct options *options, char *why, size_t size)
+{
+    if (!options_encrypt(options))
+        return true;
+    struct tls *tls = read_files(options, why, size);
+    tls_destroy(tls);
+    return tls != NULL;
+}
+
+bool encryption_start(struct tls **tls, const struct options *options, char *why, size_t size)
+{
     *tls = NULL;
     if (!options_encrypt(options))
         return true;
-    *tls = tls_create(&files, why, size);
+    *tls = read_files(options, why, size);
     if (!*tls)
         return false;
     say_certificate(*tls);

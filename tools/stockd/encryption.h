@@ -13,6 +13,9 @@
  * line in why (size bytes). */
 bool encryption_start(struct tls **tls, const struct options *options, char *why, size_t size);
 
+/* Whether encryption_start can read them. */
+bool encryption_check(const struct options *options, char *why, size_t size);
+
 /* Reads the files again, and logs the outcome. Any thread. */
 void encryption_reload(struct tls *tls);
 

@@ -89,6 +89,14 @@ bool tokens_open(struct tokens **tokens, const struct options *options, char *wh
     return true;
 }
 
+bool tokens_check(const struct options *options, char *why, size_t size)
+{
+    struct grants grants = { .count = 0 };
+    bool good = !options->tokens[0] || grants_load(&grants, options->tokens, why, size);
+    grants_free(&grants);
+    return good;
+}
+
 void tokens_close(struct tokens *tokens)
 {
     if (!tokens)
@@ -148,24 +156,36 @@ void tokens_look(void *context, bool asked)
 
 /* ---- who can reach the engine ---- */
 
+static bool reach_good(const char *address, enum reach reach, const struct options *options,
+                       char *why, size_t size)
+{
+    if (options->tokens[0] || options->insecure || reach == REACH_LOCAL ||
+        (address_encrypted(address) && options->tls_client_ca[0]))
+        return true;
+    snprintf(why, size,
+             "other machines can reach %s%s, and there is no authentication: give --tokens FILE, "
+             "listen on 127.0.0.1 or unix:PATH, or say --insecure",
+             address, reach == REACH_ALL ? " (every address of this machine)" : "");
+    return false;
+}
+
 bool exposure_good(const struct server *server, const struct options *options, char *why,
                    size_t size)
 {
     const char *address;
-    if (options->tokens[0] || options->insecure)
-        return true;
-    for (unsigned i = 0; (address = server_address(server, i)); i++) {
-        enum reach reach = server_reach(server, i);
-        bool encrypted = strncmp(address, "tls://", strlen("tls://")) == 0;
-        if (reach == REACH_LOCAL ||
-            (encrypted && (options->tokens[0] || options->tls_client_ca[0])))
-            continue;
-        snprintf(why, size,
-                 "other machines can reach %s%s, and there is no authentication: give --tokens "
-                 "FILE, listen on 127.0.0.1 or unix:PATH, or say --insecure",
-                 address, reach == REACH_ALL ? " (every address of this machine)" : "");
-        return false;
-    }
+    for (unsigned i = 0; (address = server_address(server, i)); i++)
+        if (!reach_good(address, server_reach(server, i), options, why, size))
+            return false;
+    return true;
+}
+
+bool exposure_check(const struct options *options, char *why, size_t size)
+{
+    enum reach reach;
+    for (unsigned i = 0; i < options->listen_count; i++)
+        if (address_reach(options->listen[i], &reach, why, size) ||
+            !reach_good(options->listen[i], reach, options, why, size))
+            return false;
     return true;
 }
 

@@ -14,6 +14,8 @@ struct tokens;
 /* Reads the file that the options name; *tokens is NULL if they name none. False, and one line in
  * why (size bytes): it cannot be read, or a line of it is wrong. */
 bool tokens_open(struct tokens **tokens, const struct options *options, char *why, size_t size);
+/* Whether tokens_open can read it. */
+bool tokens_check(const struct options *options, char *why, size_t size);
 /* Once the server has gone. NULL is allowed. */
 void tokens_close(struct tokens *tokens);
 
@@ -32,6 +34,8 @@ void tokens_look(void *context, bool asked);
  * words. False, and one line in why: one can. */
 bool exposure_good(const struct server *server, const struct options *options, char *why,
                    size_t size);
+/* The same of the addresses that the options have, before they are bound; also that they can be. */
+bool exposure_check(const struct options *options, char *why, size_t size);
 /* Logs what an operator should know of addresses that other machines can reach. */
 void exposure_warn(const struct server *server, const struct options *options);
 
