@@ -2,14 +2,17 @@
 """What stock-gateway serves for the console: its files, with what browsers may do with them, and the
 metrics of the engine's ops port."""
 
+import contextlib
 import os
 import re
 import shutil
 import socket
 import tempfile
+import threading
+import time
 
 from gateway_case import Gateway, GatewayTestCase
-from stockd_harness import SOURCE_ROOT, STOP_TIMEOUT, main, reap, wait_until
+from stockd_harness import CALL_TIMEOUT, SOURCE_ROOT, STOP_TIMEOUT, join, main, reap, wait_until
 from token_case import TokenServer
 
 FOLDER = os.path.join(SOURCE_ROOT, "tools", "gateway", "console")
@@ -113,8 +116,8 @@ class Metrics(GatewayTestCase):
     def test_they_are_passed_on(self):
         gateway = Gateway(self.server.unix, "--ops", self.server.http.removeprefix("http://"))
         self.addCleanup(gateway.close)
-        wait_until(lambda: gateway.get("/v1/metrics").status == 200, what="metrics")
         answer = gateway.get("/v1/metrics")
+        self.assertEqual(answer.status, 200, answer)
         self.assertEqual(answer.type, "text/plain")
         self.assertIn(b"stockd_request_seconds_bucket{kind=", answer.body)
         self.assertTrue(answer.body.startswith(b"# "), answer)
@@ -143,8 +146,99 @@ class Metrics(GatewayTestCase):
         self.problem(gateway.get("/v1/metrics"), 401, "unauthorized")
         clerk, root = (f"Bearer {server.secrets[name]}" for name in ("clerk", "root"))
         self.problem(gateway.get("/v1/metrics", Authorization=clerk), 403, "forbidden")
-        wait_until(lambda: gateway.get("/v1/metrics", Authorization=root).status == 200,
-                   what="metrics for who may see them")
+        answer = gateway.get("/v1/metrics", Authorization=root)
+        self.assertEqual(answer.status, 200, answer)
+
+
+class FakePort:
+    """An ops port that numbers its answers, and waits with each until it may go on."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.asked = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.count = 0
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        try:
+            while True:
+                sock, _ = self.listener.accept()
+                with sock:
+                    sock.recv(4096)
+                    self.count += 1
+                    self.asked.release()
+                    self.go_on.wait()
+                    with contextlib.suppress(ConnectionError):  # it waited for so long only
+                        sock.sendall(b"HTTP/1.0 200 OK\r\n\r\nanswer %d\n" % self.count)
+        except OSError:
+            return
+
+    def wait_for_question(self):
+        if not self.asked.acquire(timeout=CALL_TIMEOUT):
+            raise AssertionError("nobody asked the ops port")
+
+    def close(self):
+        self.go_on.set()
+        self.listener.close()
+
+
+class SlowMetrics(GatewayTestCase):
+    """An ops port that takes its time. A scrape gets what it says then, not what it said before."""
+
+    def fake(self, *options):
+        port = FakePort()
+        self.addCleanup(port.close)
+        gateway = Gateway(self.server.unix, "--threads", 2, "--ops", port.address, *options)
+        self.addCleanup(gateway.close)
+        return port, gateway
+
+    def ask(self, gateway, answers):
+        thread = threading.Thread(target=lambda: answers.append(gateway.get("/v1/metrics")))
+        thread.start()
+        return thread
+
+    def test_each_scrape_gets_a_fresh_answer(self):
+        port, gateway = self.fake()
+        port.go_on.set()
+        for count in (1, 2, 3):
+            answer = gateway.get("/v1/metrics")
+            self.assertEqual((answer.status, answer.body), (200, b"answer %d\n" % count))
+            time.sleep(1.1)  # an answer is given again for a second
+
+    def test_scrapes_wait_for_the_answer(self):
+        port, gateway = self.fake()
+        answers = []
+        threads = [self.ask(gateway, answers)]
+        port.wait_for_question()
+        threads += [self.ask(gateway, answers) for _ in range(5)]
+        self.good(gateway.post("ping"))  # nothing else waits
+        self.assertEqual(answers, [])
+        port.go_on.set()
+        for thread in threads:
+            join(thread, "metrics")
+        self.assertEqual({(a.status, a.body.split()[0]) for a in answers}, {(200, b"answer")})
+
+    def test_they_wait_for_so_long_only(self):
+        port, gateway = self.fake("--call-s", 1)
+
+        def refused():
+            said = self.problem(gateway.get("/v1/metrics"), 503, "engine_away")
+            return "the ops port" in said["detail"]  # or the engine took as long
+        wait_until(refused, what="a refusal because of the ops port")
+        port.go_on.set()
+        wait_until(lambda: gateway.get("/v1/metrics").status == 200, what="metrics")
+
+    def test_the_gateway_ends_meanwhile(self):
+        port, gateway = self.fake("--drain-s", 1)
+        answers = []
+        thread = self.ask(gateway, answers)
+        port.wait_for_question()
+        self.assertEqual(gateway.stop(), 0)
+        join(thread, "an answer")
+        self.problem(answers[0], 503, "engine_away")
 
 
 if __name__ == "__main__":

@@ -1,83 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/gateway/dialer.h"
 
-#include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 struct dialer {
     const struct engine *engine;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t asked;
-    struct dial *first, **last; /* these and the flags: under the mutex */
+    struct errands dials; /* these and the flags: under the mutex */
     bool refusing, stopping;
 };
-
-bool inbox_open(struct inbox *inbox)
-{
-    *inbox = (struct inbox){ .event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
-    inbox->last = &inbox->first;
-    pthread_mutex_init(&inbox->mutex, NULL);
-    return inbox->event_fd >= 0;
-}
-
-void inbox_close(struct inbox *inbox)
-{
-    assert(!inbox->first);
-    pthread_mutex_destroy(&inbox->mutex);
-    if (inbox->event_fd >= 0)
-        close(inbox->event_fd);
-}
-
-void inbox_wake(struct inbox *inbox)
-{
-    /* It can fail only when the counter is full, and then the thread is awake anyway. */
-    ssize_t written = write(inbox->event_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
-    (void)written;
-}
-
-void inbox_serve(struct inbox *inbox)
-{
-    uint64_t count;
-    ssize_t size = read(inbox->event_fd, &count, sizeof count);
-    (void)size; /* nothing to read: woken by somebody else */
-    pthread_mutex_lock(&inbox->mutex);
-    struct dial *dial = inbox->first;
-    inbox->first = NULL;
-    inbox->last = &inbox->first;
-    pthread_mutex_unlock(&inbox->mutex);
-    while (dial) {
-        struct dial *next = dial->next;
-        dial->done(dial);
-        dial = next;
-    }
-}
-
-static void return_dial(struct dial *dial)
-{
-    struct inbox *inbox = dial->inbox;
-    dial->next = NULL;
-    pthread_mutex_lock(&inbox->mutex);
-    *inbox->last = dial;
-    inbox->last = &dial->next;
-    pthread_mutex_unlock(&inbox->mutex);
-    inbox_wake(inbox);
-}
 
 /* Waits for the next one; NULL: stopping. */
 static struct dial *next_dial(struct dialer *dialer, bool *refused)
 {
     pthread_mutex_lock(&dialer->mutex);
-    while (!dialer->first && !dialer->stopping)
+    while (!dialer->dials.first && !dialer->stopping)
         pthread_cond_wait(&dialer->asked, &dialer->mutex);
-    struct dial *dial = dialer->first;
-    if (dial) {
-        dialer->first = dial->next;
-        if (!dialer->first)
-            dialer->last = &dialer->first;
-    }
+    struct dial *dial = (struct dial *)errands_take(&dialer->dials);
     *refused = dialer->refusing;
     pthread_mutex_unlock(&dialer->mutex);
     return dial;
@@ -101,7 +43,7 @@ static void *dialer_run(void *context)
         dial->status = STOCKD_E_CLOSED;
         if (!refused)
             dial->status = engine_connect(dialer->engine, &dial->client, dial->options);
-        return_dial(dial);
+        errand_return(&dial->errand);
     }
     return NULL;
 }
@@ -112,7 +54,6 @@ struct dialer *dialer_start(const struct engine *engine)
     if (!dialer)
         return NULL;
     dialer->engine = engine;
-    dialer->last = &dialer->first;
     pthread_mutex_init(&dialer->mutex, NULL);
     pthread_cond_init(&dialer->asked, NULL);
     if (pthread_create(&dialer->thread, NULL, dialer_run, dialer) == 0)
@@ -123,10 +64,8 @@ struct dialer *dialer_start(const struct engine *engine)
 
 void dialer_ask(struct dialer *dialer, struct dial *dial)
 {
-    dial->next = NULL;
     pthread_mutex_lock(&dialer->mutex);
-    *dialer->last = dial;
-    dialer->last = &dial->next;
+    errands_add(&dialer->dials, &dial->errand);
     pthread_cond_signal(&dialer->asked);
     pthread_mutex_unlock(&dialer->mutex);
 }

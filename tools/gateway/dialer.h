@@ -6,41 +6,23 @@
  * seconds. So the threads that serve clients never do it themselves. They ask here, and find the
  * result in their inbox.
  *
- * A dial belongs to who asked for it, except from dialer_ask until its `done` is called: then the
- * dialer may read and write it, and nobody else. The two queues are the only things that threads
- * share; each has a mutex.
+ * A dial is an errand (inbox.h). The two queues are the only things that threads share; each has a
+ * mutex.
  */
 #ifndef GATEWAY_DIALER_H
 #define GATEWAY_DIALER_H
 
-#include <pthread.h>
-
 #include <stockd/client.h>
 
-struct inbox;
+#include "tools/gateway/inbox.h"
 
 struct dial {
-    struct dial *next;
-    struct inbox *inbox;
-    stockd_options options;          /* but the engine's files; strings live until done */
-    stockd_client *client;           /* the caller's to close; NULL: out of memory */
-    int status;                      /* of stockd_connect */
-    void (*done)(struct dial *dial); /* called by inbox_serve */
+    struct errand errand;
+    stockd_options options; /* but the engine's files; strings live until done */
+    stockd_client *client;  /* the caller's to close; NULL: out of memory */
+    int status;             /* of stockd_connect */
     void *owner;
 };
-
-/* Where a thread finds its results. */
-struct inbox {
-    pthread_mutex_t mutex;
-    struct dial *first, **last; /* under the mutex */
-    int event_fd;               /* readable when there is something, or the thread was woken */
-};
-
-bool inbox_open(struct inbox *inbox);
-void inbox_close(struct inbox *inbox);
-void inbox_wake(struct inbox *inbox); /* from any thread, or a signal handler */
-/* Calls `done` of every result that has come. */
-void inbox_serve(struct inbox *inbox);
 
 struct dialer;
 

@@ -311,17 +311,35 @@ static void get_named(struct exchange *exchange)
     bytes_free(&name);
 }
 
+static void on_metrics(struct errand *errand)
+{
+    struct ops_question *question = (struct ops_question *)errand;
+    struct exchange *exchange = question->owner;
+    exchange->worker->ops_questions--;
+    if (question->text.len == 0) {
+        exchange_refuse(exchange, PROBLEM_AWAY, "the ops port does not answer");
+    } else {
+        exchange->reply = question->text;
+        decide(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8");
+    }
+    call_ended(exchange);
+}
+
 /* `info` needs the right that the metrics need, and the engine knows who has it. */
 static void on_info(struct call *call, const struct answer *answer)
 {
     struct exchange *exchange = call->owner;
-    if (answer->code)
+    if (answer->code) {
         exchange_give(exchange, answer);
-    else if (ops_read(exchange->worker->gateway->ops, &exchange->reply))
-        decide(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8");
-    else
-        exchange_refuse(exchange, PROBLEM_AWAY, "the ops port has not answered yet");
-    call_ended(exchange);
+        call_ended(exchange);
+        return;
+    }
+    exchange->ops_question = (struct ops_question){
+        .errand = { .inbox = &exchange->worker->inbox, .done = on_metrics },
+        .owner = exchange,
+    };
+    exchange->worker->ops_questions++;
+    ops_ask(exchange->worker->gateway->ops, &exchange->ops_question);
 }
 
 static void get_metrics(struct exchange *exchange)

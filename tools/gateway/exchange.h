@@ -22,6 +22,7 @@
 #include "tools/gateway/bytes.h"
 #include "tools/gateway/cors.h"
 #include "tools/gateway/methods.h"
+#include "tools/gateway/ops.h"
 #include "tools/gateway/routes.h"
 #include "tools/gateway/upstream.h"
 
@@ -51,7 +52,8 @@ struct exchange {
     char token[TOKEN_MAX + 1]; /* of the request, or the gateway's own; "" for none */
     struct cors_answer cors;
     struct call calls[CALLS_MAX];
-    unsigned waiting;  /* calls that are not done */
+    struct ops_question ops_question;
+    unsigned waiting;  /* calls and questions to the ops port that are not done */
     struct bytes skus; /* of GET availability: of each its length, a size_t, and what it is */
     unsigned sku_count;
 

@@ -128,7 +128,7 @@ int main(int count, char **arguments)
     if (gateway.listen_fd >= 0)
         gateway.dialer = dialer_start(&gateway.options.engine);
     if (gateway.options.ops)
-        gateway.ops = ops_start(gateway.options.ops);
+        gateway.ops = ops_start(gateway.options.ops, gateway.options.call_s);
     status = EXIT_NOT_STARTED;
     if (openapi && workers && gateway.dialer && (gateway.ops || !gateway.options.ops))
         status = serve(&gateway, workers, bound, &set);

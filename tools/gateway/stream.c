@@ -332,8 +332,9 @@ static void forget(struct stream *stream)
     watch_bury(&stream->worker->watcher, &stream->watch);
 }
 
-static void on_dialed(struct dial *dial)
+static void on_dialed(struct errand *errand)
 {
+    struct dial *dial = (struct dial *)errand;
     struct stream *stream = dial->owner;
     stream->worker->dials--;
     stream->dialing = false;
@@ -364,9 +365,8 @@ static void dial(struct stream *stream)
 {
     stream->state = STREAM_DIALING;
     stream->dialing = true;
-    stream->dial = (struct dial){ .inbox = &stream->worker->inbox,
+    stream->dial = (struct dial){ .errand = { .inbox = &stream->worker->inbox, .done = on_dialed },
                                   .options = upstream_options(stream->token),
-                                  .done = on_dialed,
                                   .owner = stream };
     stream->dial.options.notify = on_bell;
     stream->dial.options.notify_context = stream;

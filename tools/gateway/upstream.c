@@ -279,8 +279,9 @@ static void note_refusal(struct pool *pool, struct lane_state *lane, const struc
         pool->refused_until_ms = now + REFUSED_MS;
 }
 
-static void on_dialed(struct dial *dial)
+static void on_dialed(struct errand *errand)
 {
+    struct dial *dial = (struct dial *)errand;
     struct pool *pool = dial->owner;
     struct upstream *upstream = pool->upstream;
     enum lane which = LANE_QUESTION;
@@ -309,9 +310,8 @@ static void dial_lane(struct pool *pool, enum lane which)
     struct lane_state *lane = &pool->lanes[which];
     lane->dialing = true;
     pool->upstream->dialing++;
-    lane->dial = (struct dial){ .inbox = pool->upstream->inbox,
+    lane->dial = (struct dial){ .errand = { .inbox = pool->upstream->inbox, .done = on_dialed },
                                 .options = upstream_options(pool->token),
-                                .done = on_dialed,
                                 .owner = pool };
     dialer_ask(pool->upstream->dialer, &lane->dial);
 }

@@ -86,6 +86,10 @@ static void end_all(struct worker *worker)
 {
     upstream_end(&worker->upstream);
     each_stream(worker, stream_end);
+    if (worker->ops_questions > 0)
+        ops_refuse(worker->gateway->ops);
+    while (worker->ops_questions > 0)
+        watcher_wait(&worker->watcher, SWEEP_MS);
     for (int rounds = 0; rounds < 3; rounds++)
         (void)MHD_run(worker->daemon);
     while (worker->upstream.dialing > 0 || worker->dials > 0) {

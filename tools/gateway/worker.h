@@ -57,8 +57,9 @@ struct worker {
     unsigned peers; /* open connections of clients */
     struct stream *streams;
     unsigned stream_count;
-    unsigned dials; /* of streams, under way */
-    bool paced;     /* a stream waits for its next page */
+    unsigned dials;         /* of streams, under way */
+    unsigned ops_questions; /* under way */
+    bool paced;             /* a stream waits for its next page */
     bool draining;
     int64_t drain_until_ms;
     atomic_bool stopping; /* set by the main thread, which then wakes the inbox */
