@@ -58,6 +58,8 @@ class Methods(GatewayTestCase):
 
     def test_hello_does_not_rename_the_gateway(self):
         said = self.good(self.gateway.post("hello", {"client_name": "mallory"}))
+        for body in ({"client_name": "x", "token": "bad"}, ["x", {"token": "bad"}]):
+            self.problem(self.gateway.post("hello", body), 401, "unauthorized")
         self.assertEqual((said["server"], said["protocol"]), ("stockd", 1))
         sku = unique("SKU")
         self.good(self.gateway.post("receive", {"id": unique("r"), "sku": sku, "location": "main",

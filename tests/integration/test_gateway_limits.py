@@ -335,12 +335,12 @@ class Ends(GatewayTestCase):
         self.assertEqual((answers[0].status, more[0].status), (200, 200))
 
     def test_every_connection_says_who_it_is_for(self):
-        """And says it again for a client's own hello, whose name and token are not used."""
+        """And says it again for a client's own hello, whose name is not used."""
         engine, gateway = self.fake()
         engine.go_on.set()
         for token in ("one", "two", None):
             bearer = {"Authorization": f"Bearer {token}"} if token else {}
-            for method, body in (("hello", {"client_name": "mallory", "token": "x"}),
+            for method, body in (("hello", {"client_name": "mallory", "token": token}),
                                  ("ping", {})):
                 self.good(gateway.post(method, body, **bearer))
         wanted = [["stock-gateway", {"token": "one"}]] * 2

@@ -64,6 +64,29 @@ class Tokens(GatewayTestCase):
             self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
             self.problem(self.gateway.get("/v1/changes", **headers), 401, "unauthorized")
 
+    def test_a_hello_with_its_token_in_the_body(self):
+        """That is the token which is tested, and it counts for this request only."""
+        bearer = {"Authorization": f"Bearer {self.shop}"}
+        for headers, token in (({}, self.shop), (bearer, self.shop), (bearer, None)):
+            self.good(self.gateway.post("hello", {"client_name": "x", "token": token}, **headers))
+            self.good(self.gateway.post("hello", ["x", {"token": token}], **headers))
+            self.problem(self.gateway.post("ping"), 401, "unauthorized")
+        for token in ("bad", "", "b\0d", self.shop + "\0", "x" * 257, "x" * 5000):
+            for body in ({"client_name": "x", "token": token}, ["x", {"token": token}]):
+                self.problem(self.gateway.post("hello", body), 401, "unauthorized")
+                self.problem(self.gateway.post("hello", body, **bearer), 400, "bad_request",
+                             "token")
+
+    def test_a_hello_does_not_test_the_gateways_token(self):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(self.shop)
+            file.flush()
+            gateway = Gateway(self.server.unix, "--token-file", file.name)
+        self.addCleanup(gateway.close)
+        self.good(gateway.post("hello", {"client_name": "x"}))
+        self.problem(gateway.post("hello", {"token": "bad"}), 401, "unauthorized")
+        self.good(gateway.post("hello", {"token": self.desk}))
+
     def test_rights_are_the_tokens_own(self):
         sku = unique("SKU")
         self.problem(self.receive(self.shop, sku), 403, "forbidden")

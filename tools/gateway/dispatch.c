@@ -119,6 +119,39 @@ static void pack_hello(stockd_pack *pack, const char *token)
     stockd_pack_str(pack, options.token);
 }
 
+static void find_token(stockd_value params, stockd_value *token)
+{
+    stockd_iter it = stockd_iterate(params);
+    stockd_value param;
+    *token = (stockd_value){ NULL, 0 };
+    while (stockd_next(&it, NULL, &param))
+        (void)stockd_map_find(param, "token", token);
+}
+
+/* A `hello` may have its token in the body, as the engine takes it: that is the one to test then.
+ * False: refused. */
+static bool take_token(struct exchange *exchange, stockd_value params)
+{
+    stockd_value value;
+    const char *token;
+    size_t len;
+    find_token(params, &value);
+    if (!stockd_value_str(value, &token, &len))
+        return true;
+    bool same = strlen(exchange->token) == len && memcmp(exchange->token, token, len) == 0;
+    if (exchange->bears_token && !same) {
+        refuse_parameter(exchange, "token", "is another one than that of Authorization");
+        return false;
+    }
+    if (len == 0 || len > TOKEN_MAX || memchr(token, '\0', len)) {
+        exchange_refuse(exchange, "unauthorized", "the token is empty, too long or has a NUL");
+        return false;
+    }
+    memcpy(exchange->token, token, len);
+    exchange->token[len] = '\0';
+    return true;
+}
+
 static void post_method(struct exchange *exchange)
 {
     struct complaint why = { .param = "" };
@@ -130,10 +163,15 @@ static void post_method(struct exchange *exchange)
         exchange_refuse_by(exchange, &why);
         return;
     }
+    bool hello = strcmp(method->name, "hello") == 0;
+    if (hello && !take_token(exchange, (stockd_value){ arguments.pack.data, arguments.pack.len })) {
+        stockd_pack_free(&arguments.pack);
+        return;
+    }
     struct call *call = prepare(exchange, method->name, method->lane, on_result);
     call->params = arguments.pack;
     call->again = arguments.again;
-    if (strcmp(method->name, "hello") == 0) {
+    if (hello) {
         stockd_pack_reset(&call->params);
         pack_hello(&call->params, exchange->token);
     }

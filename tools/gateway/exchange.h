@@ -38,9 +38,10 @@ struct exchange {
     struct MHD_Connection *connection;
     struct peer *peer;
     enum exchange_state state;
-    bool begun;     /* the head was looked at */
-    bool too_large; /* the rest of the body is read and dropped */
-    bool unclear;   /* where the request ends, so the connection is closed */
+    bool begun;       /* the head was looked at */
+    bool too_large;   /* the rest of the body is read and dropped */
+    bool unclear;     /* what the request is, so the connection is closed */
+    bool bears_token; /* it has an Authorization */
     uint64_t dropped;
     char *target; /* as it came; NULL: out of memory */
     const struct method *method;

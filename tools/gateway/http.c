@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tools/gateway/exchange.h"
+#include "tools/gateway/headers.h"
 #include "tools/gateway/problem.h"
 #include "tools/gateway/stream.h"
 
@@ -129,6 +130,7 @@ static bool read_token(struct exchange *exchange)
     static const char scheme[] = "Bearer ";
     const char *given = header(exchange, MHD_HTTP_HEADER_AUTHORIZATION);
     const char *token = exchange->worker->gateway->options.token;
+    exchange->bears_token = given != NULL;
     if (given) {
         token = given + sizeof scheme - 1;
         if (strncasecmp(given, scheme, sizeof scheme - 1) != 0 || !*token) {
@@ -190,33 +192,19 @@ static void find_route(struct exchange *exchange, const char *verb)
     }
 }
 
-static yes_or_no count_length(void *count, enum MHD_ValueKind kind, const char *name,
-                              const char *value)
+static bool read_clear(struct exchange *exchange, const char *verb, const char *version)
 {
-    (void)kind;
-    (void)value;
-    *(int *)count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ||
-                     strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
-    return MHD_YES;
+    struct complaint why = { .param = "" };
+    if (headers_clear(exchange->connection, verb, version, &why))
+        return true;
+    exchange->unclear = true;
+    exchange_refuse_by(exchange, &why);
+    return false;
 }
 
-/* Two statements of a body's length: a proxy before this may go by the other one, and take what it
- * thinks is a body for somebody else's request (RFC 9112, 11.2). */
-static bool has_clear_end(struct exchange *exchange)
+static void read_head(struct exchange *exchange, const char *verb, const char *version)
 {
-    int lengths = 0;
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_length, &lengths);
-    exchange->unclear = lengths > 1;
-    if (exchange->unclear)
-        exchange_refuse(exchange, PROBLEM_BAD_REQUEST,
-                        "the length of the body must be said once, by Content-Length or "
-                        "Transfer-Encoding");
-    return !exchange->unclear;
-}
-
-static void read_head(struct exchange *exchange, const char *verb)
-{
-    if (!has_clear_end(exchange))
+    if (!read_clear(exchange, verb, version))
         return;
     find_route(exchange, verb);
     bool good = judge_origin(exchange, verb);
@@ -372,13 +360,13 @@ static yes_or_no on_request(void *context, struct MHD_Connection *connection, co
                             void **its_exchange)
 {
     struct exchange *exchange = *its_exchange;
-    (void)context, (void)connection, (void)url, (void)version;
+    (void)context, (void)url;
     if (!exchange || !exchange->target || !exchange->peer)
         return MHD_NO;
     if (!exchange->begun) {
         exchange->begun = true;
-        read_head(exchange, verb);
-        return MHD_YES;
+        read_head(exchange, verb, version);
+        return headers_endless(connection) ? answer(exchange) : MHD_YES;
     }
     if (*size > 0) {
         read_body(exchange, data, *size);
