@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "protocol/address.h"
 #include "protocol/call.h"
@@ -21,8 +22,18 @@ enum {
     CLIENT_MEMORY = 8 << 10, /* bytes for a request's head */
 };
 
+/* A connection of a client. Only the port's thread knows of it. */
+struct visit {
+    int fd;         /* -1: none */
+    bool asks;      /* its request is being answered */
+    bool shut;      /* it is to be closed */
+    uint64_t since; /* it has been as it is; a later visit has a higher number */
+};
+
 struct telemetry {
     struct telemetry_config config;
+    struct visit visits[CLIENTS_AT_ONCE];
+    uint64_t now; /* of visits */
     struct listener listener;
     char address[ADDRESS_MAX + 8];
     struct MHD_Daemon *daemon;
@@ -109,6 +120,69 @@ static void make_answer(struct telemetry *t, struct MHD_Connection *connection, 
     pthread_mutex_unlock(&t->lock);
 }
 
+/* ---- clients ---- */
+
+static struct visit *visit_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void set_asks(struct telemetry *t, struct visit *visit, bool asks)
+{
+    visit->asks = asks;
+    visit->since = ++t->now;
+}
+
+/* NULL: but for the last to come, none is silent. */
+static struct visit *longest_silent(struct telemetry *t)
+{
+    struct visit *found = NULL;
+    for (unsigned i = 0; i < CLIENTS_AT_ONCE; i++) {
+        struct visit *visit = &t->visits[i];
+        if (!visit->asks && visit->since < t->now && (!found || visit->since < found->since))
+            found = visit;
+    }
+    return found;
+}
+
+static bool is_full(const struct telemetry *t)
+{
+    for (unsigned i = 0; i < CLIENTS_AT_ONCE; i++)
+        if (t->visits[i].fd < 0 || t->visits[i].shut)
+            return false;
+    return true;
+}
+
+/* Who takes the last place makes who has been silent for the longest time leave, so that clients
+ * that say nothing keep nobody out. */
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct telemetry *t = context;
+    struct visit *visit = *socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        *visit = (struct visit){ .fd = -1 };
+        return;
+    }
+    for (visit = t->visits; visit->fd >= 0;)
+        visit++; /* there are as many as libmicrohttpd lets in */
+    *socket_context = visit;
+    visit->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    set_asks(t, visit, false);
+    struct visit *silent = is_full(t) ? longest_silent(t) : NULL;
+    if (silent) {
+        silent->shut = true;
+        shutdown(silent->fd, SHUT_RDWR); /* libmicrohttpd sees the end, and closes it */
+    }
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)state, (void)code;
+    set_asks(context, visit_of(connection), false);
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
                                   const char *body, size_t *body_length, void **state)
@@ -116,6 +190,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct answer answer = { 0 };
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     (void)version, (void)body, (void)body_length, (void)state;
+    set_asks(context, visit_of(connection), true);
     if (reads)
         make_answer(context, connection, path, &answer);
     else
@@ -157,7 +232,8 @@ static bool start_daemon(struct telemetry *t)
         flags, 0, NULL, NULL, on_request, t, MHD_OPTION_EXTERNAL_LOGGER, keep_silent, NULL,
         MHD_OPTION_LISTEN_SOCKET, t->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CLIENTS_AT_ONCE, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CLIENT_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_MEMORY, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CLIENT_MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, t, MHD_OPTION_NOTIFY_COMPLETED, on_completed, t, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return t->daemon != NULL;
 }
@@ -202,6 +278,8 @@ struct telemetry *telemetry_create(const struct telemetry_config *config, char *
     }
     t->config = *config;
     t->listener.fd = -1;
+    for (unsigned i = 0; i < CLIENTS_AT_ONCE; i++)
+        t->visits[i].fd = -1;
     pthread_mutex_init(&t->lock, NULL);
     if (start(t, why, size))
         return t;

@@ -98,6 +98,33 @@ class Pages(OpsPort):
                 one.close()
         wait_until(lambda: self.answers(server), timeout=60, what="the port to answer again")
 
+    def test_clients_that_say_nothing_keep_nobody_out(self):
+        server = self.engine()
+        for page in ("healthz", "readyz", "metrics"):
+            wait_until(lambda page=page: self.answers_beside_silence(server, page), timeout=60,
+                       what="an answer while others say nothing")
+
+    def answers_beside_silence(self, server, page):
+        """Whether it is answered before the time of the others is over. They are more than there may
+        be, so the first of them must leave."""
+        host, port = server.http[len("http://"):].split(":")
+        silent = [socket.create_connection((host, int(port))) for _ in range(20)]
+        try:
+            self.assertEqual(fetch(f"{server.http}/{page}")[0], 200)
+            return all(self.is_open(one) for one in silent[8:])
+        finally:
+            for one in silent:
+                one.close()
+
+    def is_open(self, sock):
+        sock.setblocking(False)
+        try:
+            return sock.recv(1) != b""
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+
     def answers(self, server):
         try:
             return fetch(f"{server.http}/healthz")[0] == 200

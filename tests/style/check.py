@@ -69,7 +69,8 @@ MAY_SEE = {
     "csv": ("tools/stockctl/", "tools/stockbench/"),
     "microhttpd": ("telemetry/", "tools/gateway/"),
     "jansson": ("tools/", "tests/"),
-    "sys/socket": ("protocol/", "mirror/", "cluster/", "client/", "tools/", "bench/", "tests/"),
+    "sys/socket": ("protocol/", "telemetry/", "mirror/", "cluster/", "client/", "tools/",
+                   "bench/", "tests/"),
 }
 
 BANNED = {
