@@ -24,7 +24,7 @@ from stockd_harness import (
 
 KINDS = ("tcp", "unix")
 NEIGHBOUR_S = 3.0  # seconds that a neighbour may wait for an answer, on a busy machine
-SMALL_LOG = 1 << 18  # bytes: what one worker needs at least
+SMALL_LOG = 1 << 19  # bytes: what one worker needs at least
 SLOWEST = []  # what the neighbours did wait
 
 
@@ -172,7 +172,7 @@ class SlowReaders(StockdTestCase):
     def test_a_full_log_is_shared(self):
         """Many that ask for more than the log takes at once: what they get is told by the LSNs. When
         the first one has got all, nobody is far behind."""
-        count, crowd = 8000, 8
+        count, crowd = 20000, 8
         with Server("--workers", "1", "--log-bytes", str(SMALL_LOG)) as server:
             clients = [server.client() for _ in range(crowd)]
             server.process.send_signal(signal.SIGSTOP)  # so that all is there when it begins

@@ -118,7 +118,7 @@ static void replace(const char *path, const char *text)
     free(fresh);
 }
 
-void history_load(const char *path, history_line_fn *each, void *context)
+void history_read_lines(const char *path, history_line_fn *each, void *context)
 {
     char *text = read_all(path);
     char *at = text;
@@ -138,7 +138,7 @@ void history_load(const char *path, history_line_fn *each, void *context)
     free(text);
 }
 
-void history_append(const char *path, const char *line)
+void history_add_line(const char *path, const char *line)
 {
     int fd = open_own(path, O_WRONLY | O_APPEND | O_CREAT);
 

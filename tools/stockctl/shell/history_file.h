@@ -23,9 +23,9 @@ typedef void history_line_fn(void *context, const char *line);
 
 /* The last HISTORY_LINES lines, oldest first. A file that is not ours, or none, has none. A file
  * that has grown to twice as many is cut down to them. */
-void history_load(const char *path, history_line_fn *each, void *context);
+void history_read_lines(const char *path, history_line_fn *each, void *context);
 
 /* Makes the file and its folders, if need be. Failing to is no failure of the shell. */
-void history_append(const char *path, const char *line);
+void history_add_line(const char *path, const char *line);
 
 #endif

@@ -68,7 +68,7 @@ static void converse(struct ctl *ctl, struct editor *editor, const char *file)
         if (history_may_keep(line)) {
             editor_remember(editor, line);
             if (file != NULL)
-                history_append(file, line);
+                history_add_line(file, line);
         }
         run_patiently(ctl, line, &leave);
         free(line);
@@ -87,7 +87,7 @@ int shell_interactive(struct ctl *ctl)
     signal(SIGPIPE, SIG_IGN);
     if (editor != NULL) {
         if (file != NULL)
-            history_load(file, remember, editor);
+            history_read_lines(file, remember, editor);
         greet(ctl);
         converse(ctl, editor, file);
     } else {
