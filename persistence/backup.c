@@ -32,9 +32,9 @@ struct making {
 static int other_history(const struct making *m)
 {
     return error_set(m->why, -EXDEV,
-                     "%s holds a backup of another data directory, or of another history of this "
-                     "one: give a new directory",
-                     m->options->backup);
+                     "%s holds changes up to lsn %" PRIu64 " that %s has not: it is of another "
+                     "history of this data directory, give a new directory",
+                     m->options->backup, m->before.end.lsn, m->options->directory);
 }
 
 /* The newest readable header tells whose segments these are. */
@@ -65,8 +65,11 @@ static int find_start(struct making *m)
     int error = judge_directory(m, &id);
     if (error)
         return error;
-    if (!m->made->first &&
-        (m->before.end.directory_id != id || m->sealed.sequence < before->sequence))
+    if (!m->made->first && m->before.end.directory_id != id)
+        return error_set(m->why, -EXDEV,
+                         "%s holds a backup of another data directory: give a new directory",
+                         m->options->backup);
+    if (!m->made->first && m->sealed.sequence < before->sequence)
         return other_history(m);
     m->made->gap = !m->made->first && before->sequence + 1 < m->list.sequences[0];
     if (!m->made->first && !m->made->gap) {
@@ -78,6 +81,60 @@ static int find_start(struct making *m)
         error = error_set(m->why, -EILSEQ, "%s: no whole snapshot covers the segments before %s",
                           m->options->directory, segment_name(m->list.sequences[0]).text);
     return error;
+}
+
+/* ---- whether the directory continues the backup ---- */
+
+static bool is_sealed(const struct making *m, uint64_t sequence)
+{
+    return sequence <= m->sealed.sequence;
+}
+
+static enum journal_step compare_segment(void *context, int error)
+{
+    struct making *m = context;
+    m->cursor.directory_id = m->cursor.reader.header.directory_id;
+    return journal_walk_judge(&m->cursor, error);
+}
+
+static enum journal_step compare_block(void *context, const struct journal_block *block)
+{
+    struct making *m = context;
+    const struct segment_reader *reader = &m->cursor.reader;
+    const struct journal_position *end = &m->before.end, *at = &m->copying.replay.at;
+    if (block->verdict == BATCH_UNKNOWN)
+        return journal_walk_refuse_unknown(&m->cursor);
+    if (block->verdict == BATCH_INVALID && is_sealed(m, reader->sequence))
+        return journal_walk_refuse(&m->cursor, -EILSEQ,
+                                   "the journal is damaged here: see stock-journal verify");
+    if (block->verdict != BATCH_VALID || !replay_continues(&m->copying.replay, block->header))
+        return JOURNAL_SKIP;
+    int error = copying_batch(&m->copying, &reader->header, reader->offset, block->bytes);
+    if (error)
+        return journal_walk_fail(&m->cursor, error);
+    return at->number < end->number ? JOURNAL_ON : JOURNAL_END;
+}
+
+/* B4: goes on from the start to the batch with which the backup ends, and copies nothing. Behind a
+ * gap that batch may be gone: then only numbers can speak against it. */
+static int compare(struct making *m)
+{
+    const struct journal_visitor visitor = { .context = m,
+                                             .segment = compare_segment,
+                                             .block = compare_block };
+    const struct journal_position *end = &m->before.end, *at = &m->copying.replay.at;
+    int error = 0;
+    if (m->made->first)
+        return 0;
+    copying_begin(&m->copying, m->files, &m->start, m->why);
+    if (at->number < end->number)
+        error = journal_walk(&m->cursor, &m->list, m->start.sequence + 1, &visitor, m->why);
+    copying_end(&m->copying);
+    if (error)
+        return error;
+    bool same = at->number == end->number && at->checksum == end->checksum;
+    bool later = at->number > end->number && at->lsn >= end->lsn && at->time_ms >= end->time_ms;
+    return same || later ? 0 : other_history(m);
 }
 
 /* ---- snapshots ---- */
@@ -144,11 +201,6 @@ static int copy_snapshots(struct making *m)
 
 /* ---- segments ---- */
 
-static bool is_sealed(const struct making *m, uint64_t sequence)
-{
-    return sequence <= m->sealed.sequence;
-}
-
 static enum journal_step on_segment(void *context, int error)
 {
     struct making *m = context;
@@ -178,11 +230,21 @@ static enum journal_step on_block(void *context, const struct journal_block *blo
             cursor, copying_batch(&m->copying, &reader->header, reader->offset, block->bytes));
     if (sealed && block->verdict != BATCH_NONE)
         return journal_walk_refuse(cursor, -EILSEQ,
-                                   m->copying.bytes == 0 && !m->made->first
-                                       ? "this does not continue the backup: it is of another "
-                                         "history (give a new directory), or this is damaged"
-                                       : "the journal is damaged here: see stock-journal verify");
+                                   "the journal is damaged here: see stock-journal verify");
     return JOURNAL_SKIP;
+}
+
+/* B4: what a backup holds must not be lost in a power cut, or what the engine does then would be
+ * another history. What is sealed is on disk; of the rest nobody knows. */
+static int sync_source(const struct making *m)
+{
+    const struct segment_reader *reader = &m->cursor.reader;
+    if (is_sealed(m, reader->sequence))
+        return 0;
+    int error = m->files->sync(m->files->context, reader->fd);
+    return error ? error_system(m->why, error, "cannot sync %s in %s",
+                                segment_name(reader->sequence).text, m->segments.text)
+                 : 0;
 }
 
 static enum journal_step on_leave(void *context)
@@ -190,6 +252,8 @@ static enum journal_step on_leave(void *context)
     struct making *m = context;
     uint64_t sequence = m->cursor.reader.sequence;
     int error = copying_leave(&m->copying);
+    if (!error)
+        error = sync_source(m);
     if (!error && sequence == m->sealed.sequence) {
         m->sealed_at = m->copying.replay.at;
         if (m->sealed_at.number != m->sealed.number)
@@ -212,20 +276,15 @@ static int copy_segments(struct making *m)
     const struct journal_visitor visitor = {
         .context = m, .segment = on_segment, .block = on_block, .leave = on_leave
     };
-    int error = journal_cursor_init(&m->cursor, m->files, m->segments.text);
-    if (error)
-        return error_system(m->why, error, "cannot read %s", m->segments.text);
     copying_begin(&m->copying, m->files, &m->start, m->why);
     m->sealed_at = m->start;
-    error = journal_walk(&m->cursor, &m->list, m->start.sequence + 1, &visitor, m->why);
+    int error = journal_walk(&m->cursor, &m->list, m->start.sequence + 1, &visitor, m->why);
     copying_end(&m->copying);
-    journal_cursor_destroy(&m->cursor);
     m->made->bytes += m->copying.bytes;
     m->made->segments = m->copying.segments;
     if (!error && m->copying.segments == 0) /* what is sealed is followed by a batch (S7) */
-        return m->made->first ? error_set(m->why, -EILSEQ, "%s has no batch that continues it",
-                                          m->options->directory)
-                              : other_history(m);
+        return error_set(m->why, -EILSEQ, "%s: no batch continues the journal",
+                         m->options->directory);
     return error ? error : sync_directories(m);
 }
 
@@ -258,6 +317,8 @@ static int make(struct making *m)
         error = segment_list_read(&m->list, m->files, m->segments.text, m->why);
     if (!error)
         error = find_start(m);
+    if (!error)
+        error = compare(m);
     if (!error)
         error = empty_tail(m);
     if (!error)
@@ -330,7 +391,9 @@ int backup_make(const struct backup_options *options, struct backup_made *made, 
     error = read_mark(&m); /* again: who held the lock may have written it */
     int hold = error ? error : recovery_base_hold(m.files, options->directory, why);
     if (hold >= 0) {
-        error = make(&m);
+        error = journal_cursor_init(&m.cursor, m.files, m.segments.text);
+        error = error ? error_system(why, error, "cannot read %s", m.segments.text) : make(&m);
+        journal_cursor_destroy(&m.cursor);
         m.files->close(m.files->context, hold);
     } else {
         error = hold;

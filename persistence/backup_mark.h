@@ -17,6 +17,11 @@
  *     beyond is of a backup that was interrupted, and is ignored.
  * B3  Segments need no list and no checksum of their own: batches form a chain (F4), each with its
  *     checksums, and the chain must reach the batch that the mark names.
+ * B4  A backup goes on only from a journal that has the batch with which it ends: one that has not,
+ *     or has another one of that number, is of another history, and is refused before anything is
+ *     written. The engine cannot lose that batch: a backup syncs the segments that it was made of
+ *     before its mark is written. Behind a gap the batch may be gone; then the journal must only
+ *     not begin before it.
  */
 #ifndef STOCKD_PERSISTENCE_BACKUP_MARK_H
 #define STOCKD_PERSISTENCE_BACKUP_MARK_H

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from backup_case import BackupTestCase, Load
+from backup_case import SEGMENT, BackupTestCase, Load
 from stockd_harness import BIN_DIR, SLOW, main, reap, run_program, spawn
 
 STOCK_JOURNAL = os.path.join(BIN_DIR, "stock-journal")
@@ -245,6 +245,30 @@ class Others(BackupTestCase):
         self.assertIn("another history", got.err)
         self.assertNotEqual(got.code, 0)
         self.assertEqual(self.journal("restore", self.backup, "--check", "--json")["lsn"], lsn)
+
+    def test_another_history_within_the_segment_being_written(self):
+        """What the old backup holds stays, byte by byte; no snapshot of the other gets into it."""
+        server = self.engine("--segment-bytes", 8 * SEGMENT)
+        lsns = [self.receive(server, 20, first=20 * number) for number in range(3)]
+        lsn = self.back_up(server)["lsn"]
+        for number, early in enumerate((lsns[0], lsns[1], lsns[2] - 1)):
+            copy, _ = self.restore(f"copy-{number}", "--to", early)
+            other = self.engine(data=copy)
+            for count in (1, 200):  # 200: into further segments, of which a snapshot is made
+                self.receive(other, count, first=1000 * count)
+                said = self.back_up(other, code=2)
+                self.assertIn("another history", said)
+                self.assertIn(f"up to lsn {lsn}", said)
+                run_program("stock-journal", "compact", other.data, timeout=120)
+            self.assertTrue(glob.glob(os.path.join(other.data, "snapshot", "*.snap")))
+            self.assertIn("another history", self.back_up(other, code=2))
+            self.assertFalse(glob.glob(os.path.join(self.backup, "snapshot", "*.snap")))
+        again, restored = self.restore("again")
+        self.assertEqual(restored["lsn"], lsn)
+        self.check_copy(again, 60, exactly=60)
+        server.restart(kill=True)
+        self.receive(server, 1, first=60)
+        self.assertGreater(self.back_up(server)["lsn"], lsn)
 
     def test_segments_that_went_between_two_backups(self):
         server = self.engine()
