@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "persistence/copying.h"
 #include "persistence/journal_cursor.h"
@@ -349,6 +350,30 @@ static int make_directories(struct making *m)
     return error ? error_system(m->why, error, "cannot sync %s", parent.text) : 0;
 }
 
+/* What a first backup that was interrupted may have left, and what a new file system has. */
+static int foreign_name(void *argument, const char *name)
+{
+    static const char *const known[] = { "journal",   "snapshot", "tail-a",
+                                         "tail-b",    "lock",     BACKUP_MARK_UNFINISHED,
+                                         "lost+found" };
+    (void)argument;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0)
+            return 0;
+    return 1;
+}
+
+static int judge_target(const struct making *m)
+{
+    int found = m->files->list(m->files->context, m->options->backup, foreign_name, NULL);
+    if (found < 0 && found != -ENOENT)
+        return error_system(m->why, found, "cannot list %s", m->options->backup);
+    return found > 0 ? error_set(m->why, -EEXIST,
+                                 "%s holds other files, and no backup: give a new directory",
+                                 m->options->backup)
+                     : 0;
+}
+
 /* Something else may be there: a data directory, above all. */
 static int read_mark(struct making *m)
 {
@@ -368,7 +393,7 @@ static int read_mark(struct making *m)
     if (fd >= 0)
         return error_set(m->why, -EEXIST, "%s is a data directory, not a backup",
                          m->options->backup);
-    return 0;
+    return judge_target(m);
 }
 
 int backup_make(const struct backup_options *options, struct backup_made *made, struct error *why)

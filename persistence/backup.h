@@ -16,7 +16,7 @@
 struct backup_options {
     const struct file_ops *files;
     const char *directory; /* the data directory */
-    const char *backup;    /* created if it is missing */
+    const char *backup;    /* created if it is missing; else empty, or holds a backup */
     uint64_t directory_id; /* that the directory must have; 0: any */
     uint64_t now_ms;       /* wall clock */
 };

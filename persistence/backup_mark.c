@@ -80,7 +80,7 @@ int backup_mark_write(const struct backup_mark *mark, const struct file_ops *fil
     memcpy(made.magic, BACKUP_MARK_MAGIC, sizeof made.magic);
     made.version = BACKUP_MARK_VERSION;
     made.checksum = checksum_of(&made);
-    int error = path_join(&from, backup, BACKUP_MARK_NAME ".tmp");
+    int error = path_join(&from, backup, BACKUP_MARK_UNFINISHED);
     if (!error)
         error = path_join(&to, backup, BACKUP_MARK_NAME);
     if (!error)

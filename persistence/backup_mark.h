@@ -35,6 +35,7 @@
 #include "persistence/snapshot.h"
 
 #define BACKUP_MARK_NAME "backup"
+#define BACKUP_MARK_UNFINISHED "backup.tmp"
 #define BACKUP_MARK_MAGIC "SDBACKU1"
 
 enum { BACKUP_MARK_VERSION = 1 };

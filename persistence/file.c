@@ -115,6 +115,12 @@ static int system_make_directory(void *context, const char *path)
     return result_of(mkdir(path, 0700));
 }
 
+static int system_remove_directory(void *context, const char *path)
+{
+    (void)context;
+    return result_of(rmdir(path));
+}
+
 static int system_list(void *context, const char *path,
                        int (*each)(void *argument, const char *name), void *argument)
 {
@@ -165,6 +171,7 @@ const struct file_ops file_system = {
     .rename = system_rename,
     .unlink = system_unlink,
     .make_directory = system_make_directory,
+    .remove_directory = system_remove_directory,
     .list = system_list,
     .lock = system_lock,
 };

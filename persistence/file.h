@@ -66,7 +66,8 @@ struct file_ops {
     int (*drop_cache)(void *context, int fd); /* later reads come from the disk */
     int (*rename)(void *context, const char *from, const char *to);
     int (*unlink)(void *context, const char *path);
-    int (*make_directory)(void *context, const char *path); /* -EEXIST if it exists */
+    int (*make_directory)(void *context, const char *path);   /* -EEXIST if it exists */
+    int (*remove_directory)(void *context, const char *path); /* an empty one */
     /* Calls each(argument, name) for every name except "." and "..", in any order; stops when it
      * returns non-zero, and returns that. */
     int (*list)(void *context, const char *path, int (*each)(void *argument, const char *name),

@@ -27,6 +27,7 @@ struct restoring {
     struct journal_cursor cursor;
     unsigned char *cut; /* BATCH_BYTES_MAX: the last batch, if it is cut */
     bool reached;       /* the moment to restore */
+    bool begun;         /* `unfinished` is of this restore */
 };
 
 static bool writes(const struct restoring *r)
@@ -262,6 +263,7 @@ static int make_directories(struct restoring *r)
                              "%s is what an interrupted restore left: remove it first", paths[i]);
         if (error)
             return error_system(r->why, error, "cannot create %s", paths[i]);
+        r->begun = true;
     }
     struct path parent;
     int error = path_join(&parent, r->unfinished.text, "..");
@@ -270,6 +272,34 @@ static int make_directories(struct restoring *r)
     if (!error)
         error = file_sync_directory_at(r->files, r->unfinished.text);
     return error ? error_system(r->why, error, "cannot sync %s", r->unfinished.text) : 0;
+}
+
+static int take_name(void *argument, const char *name)
+{
+    struct path *taken = argument;
+    snprintf(taken->text, sizeof taken->text, "%s", name);
+    return 1;
+}
+
+static void remove_with_files(const struct restoring *r, const char *directory)
+{
+    const struct file_ops *files = r->files;
+    struct path name, path;
+    int error = 0;
+    while (!error && files->list(files->context, directory, take_name, &name) > 0) {
+        error = path_join(&path, directory, name.text);
+        if (!error)
+            error = files->unlink(files->context, path.text);
+    }
+    files->remove_directory(files->context, directory);
+}
+
+/* What failed leaves nothing behind. What cannot be removed stays; the next restore names it. */
+static void undo(const struct restoring *r)
+{
+    remove_with_files(r, r->journal.text);
+    remove_with_files(r, r->snapshot.text);
+    r->files->remove_directory(r->files->context, r->unfinished.text);
 }
 
 static int copy_base(struct restoring *r)
@@ -327,6 +357,8 @@ static int make(struct restoring *r)
         error = mark_end(r);
     if (!error && writes(r))
         error = give_name(r);
+    if (error && r->begun)
+        undo(r);
     if (error)
         return error;
     r->restored->end = r->copying.replay.at;

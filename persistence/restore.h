@@ -4,8 +4,8 @@
  *
  * It begins at the newest snapshot that is not later than that, and copies what comes after it,
  * batch by batch; the last batch is cut after the last record that belongs to it. What is damaged
- * on the way is refused, and named. The directory gets its name only once all of it is on disk; a
- * clean-stop mark says where its journal ends.
+ * on the way is refused, and named; then nothing is left. The directory gets its name only once all
+ * of it is on disk; a clean-stop mark says where its journal ends.
  */
 #ifndef STOCKD_PERSISTENCE_RESTORE_H
 #define STOCKD_PERSISTENCE_RESTORE_H

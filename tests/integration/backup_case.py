@@ -128,6 +128,10 @@ class BackupTestCase(unittest.TestCase):
         directory = self.path(name)
         return directory, self.journal("restore", self.backup, directory, "--json", *options)
 
+    def assert_nothing_made(self, name):
+        self.assertFalse(os.path.exists(self.path(name)))
+        self.assertFalse(os.path.exists(self.path(f"{name}.unfinished")))
+
     def check_copy(self, copy, acknowledged, exactly=None):
         """An engine on it is in the state after some number of requests: that many at least, or just
         so many. Returns how many."""

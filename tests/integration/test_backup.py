@@ -89,10 +89,11 @@ class Backup(BackupTestCase):
         for when, mentions in (("2020-01-01T00:00:00Z", "does not hold that moment"),
                                ("2999-01-01T00:00:00Z", "the backup ends earlier"),
                                (1 << 60, "the backup ends at lsn"),
+                               ("2026-02-30T00:00:00Z", "neither an LSN nor a time"),
                                ("yesterday", "neither an LSN nor a time")):
             said = self.journal("restore", self.backup, self.path("never"), "--to", when, code=2)
             self.assertIn(mentions, said)
-            self.assertFalse(os.path.exists(self.path("never")))
+            self.assert_nothing_made("never")
 
     def test_only_what_is_new_is_copied(self):
         server = self.engine()

@@ -121,8 +121,7 @@ class Damaged(BackupTestCase):
         for mention in mentions:
             self.assertIn(mention, said)
         self.assertEqual(self.journal("restore", self.backup, "--check", *to, code=1), said)
-        self.assertFalse(os.path.exists(self.path("copy")))
-        shutil.rmtree(self.path("copy.unfinished"), ignore_errors=True)
+        self.assert_nothing_made("copy")
 
     @staticmethod
     def flip(path, offset):
@@ -285,11 +284,32 @@ class Others(BackupTestCase):
         self.check_copy(copy, 800, exactly=800)
         said = self.journal("restore", self.backup, self.path("between"), "--to", between, code=2)
         self.assertIn("does not hold that moment", said)
-        shutil.rmtree(self.path("between.unfinished"))
+        self.assert_nothing_made("between")
         early = first // 2
         copy, restored = self.restore("early", "--to", early)
         self.assertLessEqual(restored["lsn"], early)
         self.check_copy(copy, 1)
+
+    def test_where_no_backup_may_be(self):
+        server = self.engine()
+        self.receive(server, 3)
+        os.mkdir(self.path("files"))
+        os.mkdir(self.path("files/sub"))
+        os.symlink(server.data, self.path("link"))
+        for to, mentions in ((os.path.join(server.data, "sub"), "lies in the data directory"),
+                             (os.path.join(server.data, "archive/"), "lies in the data directory"),
+                             (self.path("link/sub"), "lies in the data directory"),
+                             (server.data, "lies in the data directory"),
+                             (self.path("files"), "holds other files")):
+            with self.subTest(to=to):
+                self.assertIn(mentions, self.journal("backup", server.data, to, code=2))
+        self.assertEqual(os.listdir(self.path("files")), ["sub"])
+        self.assertNotIn("sub", os.listdir(server.data))
+        os.mkdir(self.path("disk"))
+        os.mkdir(self.path("disk/lost+found"))  # a file system of its own
+        self.journal("backup", server.data, self.path("disk"))
+        os.mkdir(self.path("disk/notes"))  # a backup is one, whatever else lies there
+        self.journal("backup", server.data, self.path("disk"))
 
     def test_usage(self):
         for args in (("backup",), ("backup", "a"), ("backup", "a", "b", "c"), ("restore", "a"),

@@ -85,7 +85,8 @@ class Token(TokenTestCase):
 
     def test_what_is_wrong_is_said(self):
         for args in (("we/b",), ("web", "--can", "write"), ("web", "--can", ""), ("web", "--channels", "a b"),
-                     ("web", "--locations", "@"), ("web", "--expires", "soon"), ("web", "--rate", "0"),
+                     ("web", "--locations", "@"), ("web", "--expires", "soon"),
+                     ("web", "--expires", "2030-02-30"), ("web", "--rate", "0"),
                      ("web", "--uid", "x"), ("web", "--uid", "1", "--cert-name", "x"), ("web", "--cert-name", "a b"), ()):
             self.token("token", "add", *args, expect=USAGE)
         for past in ("2020-01-01", "2020-01-01T00:00:00Z", "1000000"):

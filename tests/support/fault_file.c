@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/random.h"
@@ -24,7 +25,7 @@ struct unsynced {
     unsigned char old[];
 };
 
-enum name_change { NAME_CREATED, NAME_RENAMED, NAME_REMOVED, NAME_DIRECTORY };
+enum name_change { NAME_CREATED, NAME_RENAMED, NAME_REMOVED, NAME_DIRECTORY, NAME_NO_DIRECTORY };
 
 /* A change of a directory that is not synced. */
 struct unnamed {
@@ -400,6 +401,18 @@ static int fault_make_directory(void *context, const char *path)
     return result;
 }
 
+static int fault_remove_directory(void *context, const char *path)
+{
+    struct fault_disk *disk = context;
+    int error;
+    if (strike(disk, true, &error) != GO_ON)
+        return error;
+    int result = file_system.remove_directory(NULL, path);
+    if (result == 0)
+        note_name(disk, NAME_NO_DIRECTORY, -1, path, path);
+    return result;
+}
+
 static int fault_list(void *context, const char *path,
                       int (*each)(void *argument, const char *name), void *argument)
 {
@@ -430,6 +443,9 @@ static void undo_name(struct fault_disk *disk, const struct unnamed *name)
         break;
     case NAME_DIRECTORY:
         must(rmdir(name->from) == 0, "undo a directory");
+        break;
+    case NAME_NO_DIRECTORY:
+        must(mkdir(name->from, 0700) == 0, "undo the removal of a directory");
         break;
     }
 }
@@ -483,6 +499,7 @@ struct fault_disk *fault_disk_make(const char *attic, uint64_t seed)
         .rename = fault_rename,
         .unlink = fault_unlink,
         .make_directory = fault_make_directory,
+        .remove_directory = fault_remove_directory,
         .list = fault_list,
         .lock = fault_lock,
     };

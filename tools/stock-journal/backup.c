@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,8 @@ static const char backup_usage[] =
     "`stockctl backup BACKUP` does the same). The backup is the state at one LSN, and holds\n"
     "everything that was acknowledged before it began. If BACKUP holds an earlier backup of DIR,\n"
     "only what is new is copied. An interrupted backup leaves the earlier one as it was.\n"
+    "BACKUP is created if it is missing. One that holds other files, or what DIR lacks (because\n"
+    "DIR was restored to an earlier moment, or repaired), is refused.\n"
     "\n"
     "  --directory-id ID   only if that is the id of the data directory, in hexadecimal\n"
     "  --json              output for programs\n"
@@ -136,6 +140,26 @@ static void warn_of(const struct backup_made *made)
                 made->damaged);
 }
 
+/* The directory, or the one in which it will be, as the kernel names it. False: there is none. */
+static bool real_directory(const char *directory, char real[PATH_MAX])
+{
+    char path[PATH_MAX];
+    if (realpath(directory, real))
+        return true;
+    snprintf(path, sizeof path, "%s", directory);
+    return realpath(dirname(path), real);
+}
+
+/* The directory itself, too. */
+static bool lies_within(const char *outer, const char *inner)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    if (!realpath(outer, a) || !real_directory(inner, b))
+        return false; /* what is wrong with it is said where it is used */
+    size_t length = strlen(a);
+    return strncmp(a, b, length) == 0 && (b[length] == '/' || b[length] == '\0');
+}
+
 int backup_command(int count, char **arguments)
 {
     struct asked asked = { .directory_count = 0 };
@@ -155,6 +179,12 @@ int backup_command(int count, char **arguments)
         .directory_id = asked.id ? strtoull(asked.id, NULL, 16) : 0,
         .now_ms = wall_ms(),
     };
+    if (lies_within(options.directory, options.backup)) {
+        fprintf(stderr,
+                "stock-journal: %s lies in the data directory: a backup in it is lost with it\n",
+                options.backup);
+        return EXIT_USAGE;
+    }
     int error = backup_make(&options, &made, &why);
     if (error)
         return failed(error, &why);

@@ -16,6 +16,10 @@ static bool parse_time(const char *text, uint64_t *ms)
         const char *end = strptime(text, forms[i], &when);
         if (!end || (*end != '\0' && strcmp(end, "Z") != 0))
             continue;
+        struct tm day = { .tm_year = when.tm_year, .tm_mon = when.tm_mon, .tm_mday = when.tm_mday };
+        timegm(&day);
+        if (day.tm_mday != when.tm_mday) /* February 30 is none */
+            return false;
         time_t seconds = *end ? timegm(&when) : mktime(&when);
         *ms = (uint64_t)seconds * 1000;
         return seconds >= 0;

@@ -210,8 +210,10 @@ const struct command server_commands[] = {
         .details =
             "DIR gets the state at one LSN, with everything acknowledged by now. If it holds an\n"
             "earlier backup of this engine, only what is new is copied; an interrupted backup\n"
-            "leaves the earlier one as it was. It reads the engine's files, so it runs on the\n"
-            "engine's machine, as a user that may read them. `stock-journal restore` restores.\n"
+            "leaves the earlier one as it was. One of other files, of another engine, or of what\n"
+            "this one lacks (it was restored to an earlier moment, or repaired) is refused.\n"
+            "It reads the engine's files, so it runs on the engine's machine, as a user that may\n"
+            "read them. `stock-journal restore` restores.\n"
             "Exit status: 0 done; 1 the journal or the backup is damaged; 2 anything else; 3 the\n"
             "engine is unreachable.",
         .example = "stockctl backup /backup/stockd",

@@ -122,6 +122,10 @@ bool parse_time(const char *text, int64_t *ms)
     if (parse_int(text, ms))
         return *ms >= 0;
     const char *at = strptime(text, "%Y-%m-%d", &when);
+    struct tm day = when;
+    timegm(&day);
+    if (day.tm_mday != when.tm_mday) /* February 30 is none */
+        return false;
     if (at != NULL && (*at == 'T' || *at == ' ')) {
         const char *clock = at + 1;
         at = strptime(clock, "%H:%M:%S", &when);
