@@ -22,6 +22,8 @@ from stockd_harness import (
     SLOW,
     RpcError,
     ConnectionClosed,
+    Server,
+    StartError,
     StockdTestCase,
     join,
     main,
@@ -330,6 +332,18 @@ class WhichClient(TlsCase):
         self.assertEqual(
             after["handshakes_failed"] - before["handshakes_failed"], len(bad), self.server.stderr()
         )
+
+    def test_whom_a_certificate_lets_in_may_not_do_everything_from_anywhere(self):
+        """Without tokens there are no rights, so that takes a word."""
+        server = Server(start=False)
+        self.addCleanup(server.close)
+        options = ("--listen", "tls://0.0.0.0:0", "--tls-cert", self.pem, "--tls-key", self.key,
+                   "--tls-client-ca", self.clients.path)
+        with self.assertRaises(StartError) as got:
+            server.start(*options)
+        self.assertEqual(got.exception.code, 2)
+        self.assertIn("every certificate has every right", server.stderr())
+        server.start(*options, "--insecure")
 
     def test_the_tools_say_why(self):
         got = ctl(self, "ping")

@@ -233,7 +233,7 @@ Test(admission, does_not_ask_where_a_caller_is)
 {
     static const struct listener from[] = { { .unix_socket = true },
                                             { .fd = -1 },
-                                            { .fd = 0 } };
+                                            { .reach = REACH_ALL } };
     for (unsigned i = 0; i < METHODS; i++)
         for (unsigned k = 0; k < sizeof from / sizeof *from; k++) {
             session.connection.link.listener = &from[k];

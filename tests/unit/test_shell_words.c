@@ -212,24 +212,24 @@ Test(shell_history, a_file_of_our_own_with_the_last_lines)
 
     scratch_make(&folder);
     snprintf(path, sizeof(path), "%s/a/b/history", folder.path);
-    history_load(path, take, NULL);
+    history_read_lines(path, take, NULL);
     cr_expect_eq(lines, 0);
     for (int i = 0; i < 2 * HISTORY_LINES; i++) {
         char line[32];
         snprintf(line, sizeof(line), "stock SKU-%d", i);
-        history_append(path, line);
+        history_add_line(path, line);
     }
     cr_assert_eq(stat(path, &status), 0);
     cr_expect_eq(status.st_mode & 0777, 0600);
     off_t whole = status.st_size;
-    history_load(path, take, NULL);
+    history_read_lines(path, take, NULL);
     cr_expect_eq(lines, HISTORY_LINES);
     cr_expect_str_eq(last, "stock SKU-1999");
     cr_assert_eq(stat(path, &status), 0);
     cr_expect_lt(status.st_size, whole * 2 / 3, "it was not cut");
     cr_expect_eq(status.st_mode & 0777, 0600);
     cr_assert_eq(chmod(path, 0644), 0);
-    history_append(path, "ping");
+    history_add_line(path, "ping");
     cr_assert_eq(stat(path, &status), 0);
     cr_expect_eq(status.st_mode & 0777, 0600);
     scratch_remove(&folder);
@@ -245,7 +245,7 @@ Test(shell_history, no_other_file_behind_a_link)
     snprintf(path, sizeof(path), "%s/history", folder.path);
     snprintf(other, sizeof(other), "%s/other", folder.path);
     cr_assert_eq(symlink(other, path), 0);
-    history_append(path, "ping");
+    history_add_line(path, "ping");
     cr_expect_neq(access(other, F_OK), 0, "it was written through a symbolic link");
     scratch_remove(&folder);
 }

@@ -159,13 +159,14 @@ void tokens_look(void *context, bool asked)
 static bool reach_good(const char *address, enum reach reach, const struct options *options,
                        char *why, size_t size)
 {
-    if (options->tokens[0] || options->insecure || reach == REACH_LOCAL ||
-        (address_encrypted(address) && options->tls_client_ca[0]))
+    bool certified = address_encrypted(address) && options->tls_client_ca[0];
+    if (options->tokens[0] || options->insecure || reach == REACH_LOCAL)
         return true;
     snprintf(why, size,
-             "other machines can reach %s%s, and there is no authentication: give --tokens FILE, "
-             "listen on 127.0.0.1 or unix:PATH, or say --insecure",
-             address, reach == REACH_ALL ? " (every address of this machine)" : "");
+             "other machines can reach %s%s, and %s: give --tokens FILE, listen on 127.0.0.1 or "
+             "unix:PATH, or say --insecure",
+             address, reach == REACH_ALL ? " (every address of this machine)" : "",
+             certified ? "every certificate has every right" : "there is no authentication");
     return false;
 }
 
