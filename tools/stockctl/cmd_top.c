@@ -87,8 +87,7 @@ static int take_sample(struct top *top)
 
     if (status == STOCKD_OK)
         status = stockd_call(ctl->client, "info", NULL, 0, 0, &reply);
-    if (status == STOCKD_REFUSED &&
-        strcmp(stockd_last_reply(ctl->client)->code, "overloaded") != 0)
+    if (status == STOCKD_REFUSED && strcmp(stockd_last_reply(ctl->client)->code, "overloaded") != 0)
         return ctl_refused(ctl, stockd_last_reply(ctl->client));
     if (status != STOCKD_OK) {
         show_lost(top);
