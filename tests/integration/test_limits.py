@@ -206,7 +206,7 @@ class Keys(Small):
 
     def test_a_small_ring_holds_nobody_up_for_good(self):
         """Far more work in flight than the way to the disk has room for: it waits, all is done."""
-        self.small("--log-bytes", 512 << 10, "--workers", 2)
+        self.small("--log-bytes", 1 << 20, "--workers", 2)
         clients = [self.server.client(("tcp", "unix")[index % 2]) for index in range(4)]
         try:
             for number, client in enumerate(clients):
