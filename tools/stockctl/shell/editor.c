@@ -126,6 +126,26 @@ static unsigned char on_nul(EditLine *line, int key)
     return info->lastchar == info->buffer ? CC_EOF : CC_NORM;
 }
 
+static volatile sig_atomic_t interrupted;
+
+/* While a line is edited Ctrl-C and Ctrl-Z are keys like others: a signal that came just before
+ * libedit waits for the next key would be seen only after that. */
+static unsigned char on_ctrl_c(EditLine *line, int key)
+{
+    (void)line, (void)key;
+    interrupted = 1;
+    return CC_EOF;
+}
+
+static unsigned char on_ctrl_z(EditLine *line, int key)
+{
+    (void)key;
+    el_set(line, EL_PREP_TERM, 0);
+    raise(SIGTSTP);
+    el_set(line, EL_PREP_TERM, 1);
+    return CC_REDISPLAY;
+}
+
 /* ---- the life of an editor ------------------------------------------------------------------- */
 
 /* libedit never frees the names of functions that were added: they stay reachable here. */
@@ -153,6 +173,11 @@ struct editor *editor_open(const char *prompt, editor_complete_fn *complete, voi
     el_set(editor->line, EL_ADDFN, "stockctl-end", "Leave, if the line is empty", on_nul);
     el_set(editor->line, EL_BIND, "^@", "stockctl-end", NULL);
     el_set(editor->line, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(editor->line, EL_SETTY, "-d", "-isig", NULL);
+    el_set(editor->line, EL_ADDFN, "stockctl-abandon", "Abandon the line", on_ctrl_c);
+    el_set(editor->line, EL_BIND, "^C", "stockctl-abandon", NULL);
+    el_set(editor->line, EL_ADDFN, "stockctl-suspend", "Suspend the shell", on_ctrl_z);
+    el_set(editor->line, EL_BIND, "^Z", "stockctl-suspend", NULL);
     el_source(editor->line, NULL); /* ~/.editrc: what the user likes better */
     return editor;
 }
@@ -172,8 +197,7 @@ void editor_remember(struct editor *editor, const char *line)
 
 /* ---- a line ---------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t interrupted; /* written by the handler */
-
+/* Of a Ctrl-C before the terminal is the editor's, or of a signal that somebody sends. */
 static void on_interrupt(int signal)
 {
     (void)signal;
@@ -190,7 +214,7 @@ enum editor_result editor_read(struct editor *editor, char **line)
     interrupted = 0;
     sigaction(SIGINT, &action, &before);
     el_set(editor->line, EL_PREP_TERM, 1); /* before the prompt, or it would miss a quick Ctrl-D */
-    const char *text = el_gets(editor->line, &count);
+    const char *text = interrupted ? NULL : el_gets(editor->line, &count);
     sigaction(SIGINT, &before, NULL);
     if (interrupted) {
         el_reset(editor->line);
