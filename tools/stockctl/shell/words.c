@@ -35,6 +35,7 @@ static void end_word(struct reader *reader)
     reader->len = 0;
     reader->place = BETWEEN;
     if (reader->wants_file) {
+        free(words->into); /* of an earlier >, which is an error */
         words->into = word;
         reader->wants_file = false;
         return;
