@@ -397,11 +397,12 @@ WRONG = {
 
 # What is not stockd; all else is, whatever folders there are.
 OTHERS = ("tests/", "bench/", "client/", "examples/", "tools/")
+ITS_TOOLS = ("tools/stockd/", "tools/service/", "tools/config/")
 RACE_PARTS = ("engine/", "tests/support/")
 
 
 def is_part(name):
-    return name.startswith("tools/stockd/") or not name.startswith(OTHERS)
+    return name.startswith(ITS_TOOLS) or not name.startswith(OTHERS)
 
 
 class Workshop:
