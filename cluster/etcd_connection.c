@@ -37,7 +37,7 @@ static void close_all(struct etcd_connection *c)
     c->leaving = c->unread = false;
 }
 
-/* An endpoint that stays down for one reason is told once. */
+/* Reports why an endpoint is down, but not again while the reason stays the same. */
 static void note_failure(struct etcd_connection *c, const char *why)
 {
     struct etcd_endpoint *endpoint = endpoint_of(c);
