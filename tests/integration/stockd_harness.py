@@ -566,6 +566,34 @@ class StockdTestCase(unittest.TestCase):
         return self.call("reservation", reservation)["state"]
 
 
+class FolderTestCase(StockdTestCase):
+    """No server of the class: each test has a folder, and starts what it needs itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="stockd-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def assert_refused(self, *options, mentions=()):
+        """Exit 2 and one clear line on stderr, which names what was wrong."""
+        got = run_program("stockd", *options)
+        self.assertEqual(got.code, 2, f"{options}: {got}")
+        self.assertEqual(len(got.err_lines), 1, f"{options}: one line on stderr, not\n{got.err}")
+        for mention in mentions:
+            self.assertIn(mention, got.err, options)
+        return got.err_lines[0]
+
+
 def _tell_where_it_hangs(limit):
     """CTest would only say that it took too long."""
     print(f"\nHUNG: not finished after {limit:.0f} s; each thread's stack:", flush=True)

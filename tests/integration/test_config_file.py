@@ -3,35 +3,14 @@
 
 import os
 import shutil
-import tempfile
 
-from stockd_harness import StockdTestCase, main, run_program
+from stockd_harness import FolderTestCase, main, run_program
 
 
-class ConfigFile(StockdTestCase):
-    @classmethod
-    def setUpClass(cls):
-        pass
-
-    @classmethod
-    def tearDownClass(cls):
-        pass
-
+class ConfigFile(FolderTestCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="stockd-config-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         self.data = self.path("data")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def assert_refused(self, *options, mentions=()):
-        """Exit 2 and one clear line on stderr, which names what was wrong."""
-        got = run_program("stockd", *options)
-        self.assertEqual((got.code, got.out), (2, ""), f"{options}: {got}")
-        self.assertEqual(len(got.err_lines), 1, f"{options}: one line on stderr, not\n{got.err}")
-        for mention in mentions:
-            self.assertIn(mention, got.err, options)
 
     def test_check_config(self):
         """It judges the options, and touches nothing."""

@@ -10,9 +10,8 @@ import re
 import resource
 import shutil
 import subprocess
-import tempfile
 
-from stockd_harness import RpcError, Server, StartError, StockdTestCase, main, run_program, unique
+from stockd_harness import FolderTestCase, RpcError, Server, StartError, main, run_program, unique
 
 MAGIC = b"SDBATCH1"
 BLOCK = 4096
@@ -68,22 +67,10 @@ def fingerprint(folder):
     return found
 
 
-class DataDirectory(StockdTestCase):
+class DataDirectory(FolderTestCase):
     """Each test has a server of its own."""
 
-    @classmethod
-    def setUpClass(cls):
-        pass
-
-    @classmethod
-    def tearDownClass(cls):
-        pass
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="stockd-dir-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
-    def assert_refused(self, data, *mentions, options=(), **popen):
+    def assert_directory_refused(self, data, *mentions, options=(), **popen):
         """It must not start on that directory: exit 2, one clear line. Returns the line."""
         got = run_program("stockd", "--data", data, "--listen", "127.0.0.1:0", *options, **popen)
         self.assertEqual(got.code, 2, got)
@@ -120,7 +107,7 @@ class Unfit(DataDirectory):
     def test_in_use(self):
         with Server() as server, server.client() as client:
             client.call("receive", "r", "SKU", "main", 5)
-            self.assert_refused(server.data, server.data)
+            self.assert_directory_refused(server.data, server.data)
             self.assertEqual(client.call("availability", "default", ["SKU"])["stock"], [5])
             client.call("receive", "r2", "SKU", "main", 5)
             server.restart(kill=True)
@@ -131,18 +118,18 @@ class Unfit(DataDirectory):
         path = os.path.join(self.folder, "file")
         with open(path, "w", encoding="ascii") as file:
             file.write("precious")
-        self.assert_refused(path, path)
+        self.assert_directory_refused(path, path)
         with open(path, encoding="ascii") as file:
             self.assertEqual(file.read(), "precious")
 
     def test_no_parent(self):
         path = os.path.join(self.folder, "nowhere", "deep", "down")
-        self.assert_refused(path, path)
+        self.assert_directory_refused(path, path)
 
     def test_journal_is_a_file(self):
         with open(os.path.join(self.folder, "journal"), "w", encoding="ascii") as file:
             file.write("precious")
-        self.assert_refused(self.folder, "journal")
+        self.assert_directory_refused(self.folder, "journal")
 
     def as_nobody(self):
         if os.geteuid() != 0:
@@ -160,7 +147,7 @@ class Unfit(DataDirectory):
         os.mkdir(data)
         os.chmod(data, 0)
         try:
-            self.assert_refused(data, data, **nobody)
+            self.assert_directory_refused(data, data, **nobody)
         finally:
             os.chmod(data, 0o700)
 
@@ -171,7 +158,7 @@ class Unfit(DataDirectory):
         os.mkdir(data)
         os.chmod(data, 0o555)
         try:
-            self.assert_refused(data, data, **nobody)
+            self.assert_directory_refused(data, data, **nobody)
         finally:
             os.chmod(data, 0o700)
 
@@ -186,7 +173,7 @@ class Unfit(DataDirectory):
             os.chown(server.data, NOBODY, NOBODY)
         (segment, *_) = segments(server.data)
         os.chmod(segment, 0)
-        self.assert_refused(server.data, os.path.basename(segment), **nobody)
+        self.assert_directory_refused(server.data, os.path.basename(segment), **nobody)
 
 
 class Corrupt(DataDirectory):
@@ -211,7 +198,7 @@ class Corrupt(DataDirectory):
                     flip(path, offset + place)
                     before = fingerprint(server.data)
                     self.assertNotEqual(before, whole)
-                    line = self.assert_refused(server.data)
+                    line = self.assert_directory_refused(server.data)
                     self.assert_names_the_place(line, path, offset)
                     self.assertEqual(
                         fingerprint(server.data), before, "a refused directory must stay as it was"
@@ -227,7 +214,7 @@ class Corrupt(DataDirectory):
         path, offset = found[len(found) // 2]
         patch(path, offset, bytes(BLOCK))
         before = fingerprint(server.data)
-        line = self.assert_refused(server.data)
+        line = self.assert_directory_refused(server.data)
         self.assert_names_the_place(line, path, offset)
         self.assertEqual(fingerprint(server.data), before)
 
@@ -239,7 +226,7 @@ class Corrupt(DataDirectory):
         patch(path, one, content[two : two + BLOCK])
         patch(path, two, content[one : one + BLOCK])
         before = fingerprint(server.data)
-        self.assert_refused(server.data, os.path.basename(path))
+        self.assert_directory_refused(server.data, os.path.basename(path))
         self.assertEqual(fingerprint(server.data), before)
 
     def test_a_foreign_journal(self):
@@ -250,7 +237,7 @@ class Corrupt(DataDirectory):
         with open(their_path, "rb") as file:
             file.seek(their_offset)
             patch(path, offset, file.read(BLOCK))
-        self.assert_refused(server.data, os.path.basename(path))
+        self.assert_directory_refused(server.data, os.path.basename(path))
 
 
 class Segments(DataDirectory):
@@ -264,9 +251,9 @@ class Segments(DataDirectory):
         self.assertGreaterEqual(len(used), 4)
         return server, used
 
-    def assert_refused_unchanged(self, server, *mentions):
+    def assert_directory_refused_unchanged(self, server, *mentions):
         before = fingerprint(server.data)
-        self.assert_refused(server.data, *mentions)
+        self.assert_directory_refused(server.data, *mentions)
         self.assertEqual(fingerprint(server.data), before)
 
     def test_it_recovers_over_segments(self):
@@ -281,14 +268,14 @@ class Segments(DataDirectory):
             with self.subTest(index=index):
                 server, used = self.journal()
                 os.unlink(used[index])
-                self.assert_refused_unchanged(server)
+                self.assert_directory_refused_unchanged(server)
 
     def test_a_segment_is_cut_short(self):
         for size in (0, 100, BLOCK, BLOCK + 10, 5 * BLOCK, 6 * BLOCK + 100):
             with self.subTest(size=size):
                 server, used = self.journal()
                 os.truncate(used[1], size)
-                self.assert_refused_unchanged(server, ".seg")
+                self.assert_directory_refused_unchanged(server, ".seg")
 
     def test_only_zeroes_were_cut_off(self):
         """Nothing was lost, so nothing may be lost now: it starts with all of it, or refuses."""
@@ -307,7 +294,7 @@ class Segments(DataDirectory):
         for place in (0, 8, 12, 16, 24, 32, 60, 100):
             with self.subTest(place=place):
                 flip(used[1], place)
-                self.assert_refused_unchanged(server, os.path.basename(used[1]))
+                self.assert_directory_refused_unchanged(server, os.path.basename(used[1]))
                 flip(used[1], place)
         server.start()
         self.assertEqual(self.there(server, self.COUNT), list(range(1, self.COUNT + 1)))
@@ -322,7 +309,7 @@ class Segments(DataDirectory):
                     os.unlink(used[index])
                     make(used[index])
                     name = os.path.basename(used[index])
-                    self.assert_refused(server.data, name, "not a regular file")
+                    self.assert_directory_refused(server.data, name, "not a regular file")
                     verified = run_program("stock-journal", "verify", server.data)
                     self.assertNotEqual(verified.code, 0)
                     self.assertIn(name, verified.err)
@@ -332,20 +319,20 @@ class Segments(DataDirectory):
         os.rename(used[1], used[1] + ".aside")
         os.rename(used[2], used[1])
         os.rename(used[1] + ".aside", used[2])
-        self.assert_refused_unchanged(server)
+        self.assert_directory_refused_unchanged(server)
 
     def test_a_segment_of_another_journal(self):
         server, used = self.journal()
         _other, foreign = self.journal()
         shutil.copyfile(foreign[1], used[1])
-        self.assert_refused_unchanged(server, os.path.basename(used[1]))
+        self.assert_directory_refused_unchanged(server, os.path.basename(used[1]))
 
     def test_a_flipped_byte_at_the_end_of_a_segment(self):
         """The first batch of the next segment is its valid successor."""
         server, used = self.journal()
         last = [offset for path, offset in batches(server.data) if path == used[1]][-1]
         flip(used[1], last + HEADER + 5)
-        self.assert_refused_unchanged(server, os.path.basename(used[1]), str(last))
+        self.assert_directory_refused_unchanged(server, os.path.basename(used[1]), str(last))
 
     def test_leftovers_of_a_crash_do_no_harm(self):
         server, _ = self.journal()
@@ -398,7 +385,8 @@ class Torn(DataDirectory):
                 path, offset = batches(server.data)[-1]
                 os.truncate(path, offset + kept)
                 before = fingerprint(server.data)
-                self.assert_refused(server.data, os.path.basename(path), "is truncated here")
+                self.assert_directory_refused(server.data, os.path.basename(path),
+                                              "is truncated here")
                 self.assertEqual(fingerprint(server.data), before)
                 verified = run_program("stock-journal", "verify", server.data)
                 self.assertEqual(verified.code, 1, verified)
@@ -462,7 +450,8 @@ class Stopped(DataDirectory):
         for size in (last + HEADER - 8, last, last - 1, last - BLOCK, 2 * BLOCK, BLOCK):
             with self.subTest(size=size):
                 os.truncate(path, size)
-                self.assert_refused(server.data, os.path.basename(path), "clean-stop mark")
+                self.assert_directory_refused(server.data, os.path.basename(path),
+                                              "clean-stop mark")
                 verified = run_program("stock-journal", "verify", server.data)
                 self.assertEqual(verified.code, 1, verified)
                 self.assertIn(os.path.basename(path), verified.out + verified.err)
@@ -473,7 +462,7 @@ class Stopped(DataDirectory):
             for place in (0, 20, BLOCK - 1):
                 with self.subTest(offset=offset, place=place):
                     flip(path, offset + place)
-                    self.assert_refused(server.data, os.path.basename(path), str(offset))
+                    self.assert_directory_refused(server.data, os.path.basename(path), str(offset))
                     flip(path, offset + place)
 
     def test_only_zeroes_were_cut_off(self):
@@ -498,7 +487,7 @@ class Stopped(DataDirectory):
     def test_repair_of_a_damaged_mark(self):
         server = self.stopped()
         flip(os.path.join(server.data, "journal", "stopped"), 40)
-        self.assert_refused(server.data, "stopped: offset 0")
+        self.assert_directory_refused(server.data, "stopped: offset 0")
         self.assertEqual(run_program("stock-journal", "verify", server.data).code, 1)
         repaired = run_program("stock-journal", "repair", server.data, "--yes")
         self.assertEqual(repaired.code, 0, repaired)
@@ -514,16 +503,16 @@ class Lost(DataDirectory):
         server = self.journal_of(2)
         for path in segments(server.data):
             os.unlink(path)
-        self.assert_refused(server.data, "has no segments", "--init")
+        self.assert_directory_refused(server.data, "has no segments", "--init")
 
     def test_without_its_folder(self):
         server = self.journal_of(2)
         shutil.rmtree(os.path.join(server.data, "journal"))
-        self.assert_refused(server.data, "has no segments", "--init")
+        self.assert_directory_refused(server.data, "has no segments", "--init")
 
     def test_init_is_for_a_directory_without_one(self):
         server = self.journal_of(2)
-        self.assert_refused(server.data, "already has a journal", options=("--init",))
+        self.assert_directory_refused(server.data, "already has a journal", options=("--init",))
         shutil.rmtree(os.path.join(server.data, "journal"))
         with Server("--init", data=server.data) as fresh:
             self.assertEqual(self.there(fresh, 2), [None, None])
@@ -620,7 +609,7 @@ class Full(DataDirectory):
 
     def test_no_room_at_all(self):
         self.small_disk(16384)
-        self.assert_refused(self.folder)
+        self.assert_directory_refused(self.folder)
 
     def test_full_disk(self):
         with Server() as probe:

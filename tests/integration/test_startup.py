@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 
 from stockd_harness import (
@@ -19,8 +18,8 @@ from stockd_harness import (
     SLOW,
     STOCKD,
     Client,
+    FolderTestCase,
     Server,
-    StockdTestCase,
     main,
     run_program,
     spawn,
@@ -30,32 +29,11 @@ from stockd_harness import (
 )
 
 
-class Program(StockdTestCase):
-    @classmethod
-    def setUpClass(cls):
-        pass
-
-    @classmethod
-    def tearDownClass(cls):
-        pass
-
+class Program(FolderTestCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="stockd-start-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         self.data = os.path.join(self.folder, "data")
         os.mkdir(self.data)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def assert_refused(self, *options, mentions=()):
-        """Exit 2 and one clear line on stderr, which names what was wrong."""
-        got = run_program("stockd", *options)
-        self.assertEqual(got.code, 2, f"{options}: {got}")
-        self.assertEqual(len(got.err_lines), 1, f"{options}: one line on stderr, not\n{got.err}")
-        for mention in mentions:
-            self.assertIn(mention, got.err, options)
-        return got.err_lines[0]
 
 
 class Options(Program):
