@@ -177,8 +177,7 @@ class Others(StockdTestCase):
         lines = [[sku, 1, place], [sku, 2, "main"]]
         self.call("reserve", ident, "default", lines, {"confirm": True})
         since = self.call("reservation", ident)["lsn"]
-        soon = int(time.time() * 1000) + 2000
-        self.call("ready", ident, place, {"collect_by_ms": soon})
+        self.ready_for(ident, place, 2000)
         self.call("move", ident, [[sku, "main", place, 2]], {"op": unique("op")})
         types = ["ready", "moved", "not_collected"]
 

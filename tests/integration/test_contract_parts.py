@@ -5,7 +5,7 @@ place alone, parts and refs; what is refused; after kill -9, and from a snapshot
 import json
 import time
 
-from stockd_harness import RpcError, Server, StockdTestCase, main, run_program, unique, wait_until
+from stockd_harness import Server, StockdTestCase, main, run_program, unique, wait_until
 
 HOUR = 3_600_000
 
@@ -47,19 +47,10 @@ class PartsCase(StockdTestCase):
         self.crash()
         self.assertEqual([self.call("reservation", ident) for ident in idents], before)
 
-    def ready_for(self, ident, ms):
-        """The part at the shop is ready, for a short time: longer on a machine that is slow."""
-        while True:
-            try:
-                return self.call("ready", ident, self.shop, {"collect_by_ms": now_ms() + ms})
-            except RpcError as error:
-                self.assertIn("in the future", error.message)
-                ms *= 4
-
     def not_collected(self, **options):
         """An order whose part at the shop was set aside, and not collected in time."""
         ident = self.order(**options)
-        self.ready_for(ident, 100)
+        self.ready_for(ident, self.shop, 100)
         wait_until(lambda: self.step(ident) == "not_collected", what="nobody comes")
         return ident
 
@@ -120,7 +111,7 @@ class Steps(PartsCase):
 
     def test_the_time_to_collect_may_change(self):
         ident = self.order()
-        self.ready_for(ident, 100)
+        self.ready_for(ident, self.shop, 100)
         self.call("ready", ident, self.shop, {"collect_by_ms": now_ms() + HOUR})
         time.sleep(0.4)
         self.assertEqual(self.step(ident), "ready")
@@ -129,7 +120,7 @@ class Steps(PartsCase):
 
     def test_the_time_passes_while_the_engine_is_down(self):
         ident = self.order()
-        self.ready_for(ident, 300)
+        self.ready_for(ident, self.shop, 300)
         self.server.stop()
         time.sleep(0.4)
         self.server.start()
@@ -356,7 +347,7 @@ class Snapshot(PartsCase):
         step = ("fulfil", long, [[self.sku, 1]], {"location": self.depot, "op": op})
         first = self.call(*step)
         soon = self.order(depot=1, shop=1)
-        self.ready_for(soon, 1500)
+        self.ready_for(soon, self.shop, 1500)
         changed = self.call("reservation", soon)["lsn"]
         idents = (ready, plain, long, gone)
         before = [self.call("reservation", ident) for ident in idents]

@@ -298,7 +298,7 @@ class Asking(StockdTestCase):
         id = self.reserved([[sku, 2, "main"], [sku, 3, shop]], confirm=True)
         self.call("fulfil", id, None, {"location": "main"})
         self.call("fulfil", id, None, {"location": "main"})  # it was done: nothing more is sold
-        self.call("ready", id, shop, {"collect_by_ms": int(time.time() * 1000) + 1000})
+        self.ready_for(id, shop, 100)
         wait_until(lambda: [p["step"] for p in self.call("reservation", id)["parts"]][1] ==
                    "not_collected", what="nobody comes")
         self.call("restock", id, shop)
@@ -511,7 +511,7 @@ class Now(StockdTestCase):
         ready = order((4, one))
         self.call("ready", ready, one)
         left = order((5, two))
-        self.call("ready", left, two, {"collect_by_ms": int(time.time() * 1000) + 1})
+        self.ready_for(left, two, 50)
         half = order((6, one))
         self.call("ready", half, one)
         self.call("amend", half, [[sku, 7, one]])
