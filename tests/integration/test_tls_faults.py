@@ -83,7 +83,8 @@ class Records(TlsCase):
         self.assertEqual(self.call("ping"), "pong")
 
     def test_new_keys_are_given_but_not_for_ever(self):
-        """Each is some arithmetic that no request pays for."""
+        """Each is some arithmetic that no request pays for. The client may have asked for many more
+        by the time that the engine reads of them, and ends the connection."""
         host = self.server.tls.removeprefix("tls://")
         client = subprocess.Popen(
             ["openssl", "s_client", "-connect", host, "-CAfile", self.authority.path],
@@ -110,7 +111,6 @@ class Records(TlsCase):
                     self.assertEqual(self.connections(), 2, "some are needed on a long connection")
         except BrokenPipeError:
             pass
-        self.assertLess(asked, 200)
         wait_until(lambda: self.connections() == 1, what="the end of the connection")
 
 
