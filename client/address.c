@@ -17,6 +17,8 @@
 #define UNIX_PREFIX "unix:"
 #define TLS_PREFIX "tls://"
 
+enum { HOST_SIZE = 256 };
+
 /* Finishes a connect under way: 0 or its errno. */
 static int finish_connect(int fd, stk_ms deadline)
 {
@@ -58,16 +60,24 @@ static int connect_to(const struct sockaddr *addr, socklen_t size, stk_ms deadli
     return fd;
 }
 
+static bool check_path(const char *path, char *why, size_t size)
+{
+    size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    size_t len = strlen(path);
+
+    if (len >= 1 && len <= most)
+        return true;
+    snprintf(why, size, "the path of a Unix socket must be 1 to %zu bytes long", most);
+    return false;
+}
+
 static int dial_unix(const char *path, stk_ms deadline, char *why, size_t size)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     size_t len = strlen(path);
 
-    if (len == 0 || len >= sizeof addr.sun_path) {
-        snprintf(why, size, "the path of a Unix socket must be 1 to %zu bytes long",
-                 sizeof addr.sun_path - 1);
+    if (!check_path(path, why, size))
         return STOCKD_E_ARGUMENT;
-    }
     memcpy(addr.sun_path, path, len);
     if (path[0] == '@')
         addr.sun_path[0] = '\0'; /* abstract: its length, not a NUL, ends it */
@@ -137,19 +147,25 @@ void stk_address_host(const char *address, char *host, size_t size)
         host[0] = '\0';
 }
 
+static bool check_host_port(const char *address, char host[HOST_SIZE], const char **port, char *why,
+                            size_t size)
+{
+    if (split_host_port(address, host, HOST_SIZE, port))
+        return true;
+    snprintf(why, size, "the address must be HOST:PORT, [IPV6]:PORT, tls://HOST:PORT or unix:PATH");
+    return false;
+}
+
 static int dial_tcp(const char *address, stk_ms deadline, char *why, size_t size)
 {
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
     struct addrinfo *list;
-    char host[256];
+    char host[HOST_SIZE];
     const char *port;
     int fd = -EHOSTUNREACH;
 
-    if (!split_host_port(address, host, sizeof host, &port)) {
-        snprintf(why, size,
-                 "the address must be HOST:PORT, [IPV6]:PORT, tls://HOST:PORT or unix:PATH");
+    if (!check_host_port(address, host, &port, why, size))
         return STOCKD_E_ARGUMENT;
-    }
     int error = getaddrinfo(host, port, &hints, &list);
     if (error) {
         snprintf(why, size, "%s", gai_strerror(error));
@@ -163,6 +179,27 @@ static int dial_tcp(const char *address, stk_ms deadline, char *why, size_t size
         return STOCKD_E_CONNECT;
     }
     return fd;
+}
+
+bool stk_address_check(const char *address, char *why, size_t size)
+{
+    char host[HOST_SIZE];
+    const char *port;
+
+    if (!strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)))
+        return check_path(address + strlen(UNIX_PREFIX), why, size);
+    return check_host_port(address, host, &port, why, size);
+}
+
+void stk_watch_peer(int fd)
+{
+    int on = 1, idle_s = 1, apart_s = 1, probes = 2;
+
+    /* Without them the loss is noticed later; a Unix socket has none. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &apart_s, sizeof apart_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 int stk_dial(const char *address, stk_ms deadline, char *why, size_t size)

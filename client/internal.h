@@ -8,6 +8,7 @@
  *   walk, value, pack     MessagePack, no I/O
  *   buffer, clock         bytes and deadlines
  *   address               dialling
+ *   nodes                 which address is next, no I/O
  *   tls                   encryption over what was dialled
  *   state                 the connection's state and invariants, dropping it, failing
  *   io                    single steps on the socket, no MessagePack
@@ -28,6 +29,7 @@
 
 #include <stockd/client.h>
 
+#include "client/nodes.h"
 #include "client/walk.h"
 
 enum {
@@ -87,18 +89,20 @@ struct stockd_client {
     struct walk walk; /* over the first frame of in */
     stockd_pack scratch;
     stockd_options options; /* defaults filled in; strings owned */
-    char *address;
+    struct stk_nodes nodes;
+    stk_ms moved_ms; /* when it last left a node */
     char *client_name;
     char *token;
     char *token_file;
     char file_token[256]; /* as it was last read from there */
     char *ca_file, *cert_file, *key_file;
-    struct stk_tls *tls; /* of a tls:// address, from the first connection on */
+    struct stk_tls *tls; /* from the first connection to a tls:// address on */
+    bool encrypted;      /* the connection is over tls */
     unsigned notified;   /* notifications delivered; wraps */
     stockd_reply reply;
     char code[64];
     char message[512];
-    char error[768];
+    char error[2048];
 };
 
 /* Asserts C1 and C2. */
@@ -108,9 +112,13 @@ void stk_check(const stockd_client *client);
 int stk_fail(stockd_client *client, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Likewise, and drops the connection with all that is in flight. */
+/* Likewise, and drops the connection with all that is in flight; the next node is another one. */
 int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Drops the connection after a failure that is noted: the next node is another one. Returns status.
+ */
+int stk_leave(stockd_client *client, int status);
 
 /* Closes the connection, if there is one, and forgets all that is in flight. */
 void stk_drop(stockd_client *client);
@@ -120,11 +128,17 @@ void stk_drop(stockd_client *client);
 /* tls://... */
 bool stk_address_encrypted(const char *address);
 
+/* False: it is none that can be dialled, with why filled in. */
+bool stk_address_check(const char *address, char *why, size_t size);
+
 /* Copies the host of a valid address (but unix:PATH), without brackets. */
 void stk_address_host(const char *address, char *host, size_t size);
 
 /* Returns a connected non-blocking socket, or a negative status with why filled in. */
 int stk_dial(const char *address, stk_ms deadline, char *why, size_t size);
+
+/* A peer whose machine falls silent ends an idle connection within seconds. */
+void stk_watch_peer(int fd);
 
 /* ---- io: one step each, on a connected client ------------------------------------------------ */
 
@@ -175,7 +189,15 @@ void stk_pack_hello(stockd_client *client, const char *client_name, const char *
 /* After a hello: overwrites what its token was copied to. */
 void stk_forget_hello(stockd_client *client);
 
-/* Connects if there is no connection; includes `hello`. */
+/*
+ * Connects to the current node if there is no connection; includes `hello`. A node that fails is
+ * left for the next one.
+ */
 int stk_open(stockd_client *client, stk_ms deadline);
+
+bool stk_has_code(const stockd_reply *reply, const char *code);
+
+/* Sleeps, unless that would end after the deadline: then false, at once. */
+bool stk_pause(int64_t pause_ms, stk_ms deadline);
 
 #endif

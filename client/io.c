@@ -11,14 +11,14 @@
 
 static ssize_t send_some(stockd_client *client, const void *bytes, size_t length)
 {
-    if (client->tls)
+    if (client->encrypted)
         return stk_tls_send(client->tls, bytes, length);
     return send(client->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static ssize_t receive_some(stockd_client *client, void *bytes, size_t size)
 {
-    if (client->tls)
+    if (client->encrypted)
         return stk_tls_receive(client->tls, bytes, size);
     return recv(client->fd, bytes, size, MSG_DONTWAIT);
 }
@@ -26,9 +26,9 @@ static ssize_t receive_some(stockd_client *client, void *bytes, size_t size)
 /* Notes why nothing more can be sent or received: errno says, or the peer has ended it. */
 static void note_lost(stockd_client *client, bool ended)
 {
-    const char *why = client->tls ? stk_tls_why(client->tls) : strerror(errno);
+    const char *why = client->encrypted ? stk_tls_why(client->tls) : strerror(errno);
 
-    stk_fail(client, STOCKD_E_CLOSED, "%s: the connection was lost: %s", client->address,
+    stk_fail(client, STOCKD_E_CLOSED, "%s: the connection was lost: %s", stockd_address(client),
              ended ? "closed by the engine" : why);
 }
 
@@ -71,8 +71,7 @@ int stk_read(stockd_client *client)
     if (n < 0 && errno == EAGAIN)
         return STOCKD_E_AGAIN;
     note_lost(client, n == 0);
-    stk_drop(client); /* the message stays */
-    return STOCKD_E_CLOSED;
+    return stk_leave(client, STOCKD_E_CLOSED);
 }
 
 int stk_wait(stockd_client *client, short events, stk_ms deadline)
@@ -99,6 +98,8 @@ static ptrdiff_t some_or_none(stockd_client *client, ssize_t n)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     note_lost(client, n == 0);
+    stk_nodes_failed(&client->nodes, client->error);
+    client->moved_ms = stk_now();
     return STOCKD_E_CLOSED;
 }
 

@@ -67,12 +67,12 @@ void stk_copy_reply(const stockd_client *client, int rc, stockd_reply *reply)
 
 static int not_connected(stockd_client *client)
 {
-    return stk_fail(client, STOCKD_E_CLOSED, "%s: not connected", client->address);
+    return stk_fail(client, STOCKD_E_CLOSED, "%s: not connected", stockd_address(client));
 }
 
 static int timed_out(stockd_client *client)
 {
-    return stk_fail_drop(client, STOCKD_E_TIMEOUT, "%s: no answer in time", client->address);
+    return stk_fail_drop(client, STOCKD_E_TIMEOUT, "%s: no answer in time", stockd_address(client));
 }
 
 /* The events to poll for: input always, room for output while some waits. */

@@ -16,8 +16,8 @@ enum frame_type { FRAME_RESPONSE = 1, FRAME_NOTIFICATION = 2 };
 
 static int bad_frame(stockd_client *client, const char *what)
 {
-    return stk_fail_drop(client, STOCKD_E_PROTOCOL, "%s: not a stockd reply: %s", client->address,
-                         what);
+    return stk_fail_drop(client, STOCKD_E_PROTOCOL, "%s: not a stockd reply: %s",
+                         stockd_address(client), what);
 }
 
 /* Cuts the first frame off the in buffer. */
@@ -34,7 +34,7 @@ static int next_frame(stockd_client *client, stockd_value *frame)
         return bad_frame(client, "bad MessagePack, or nested too deep");
     case WALK_TOO_LARGE:
         return stk_fail_drop(client, STOCKD_E_TOO_LARGE, "%s: a reply of more than %zu bytes",
-                             client->address, client->options.max_reply_bytes);
+                             stockd_address(client), client->options.max_reply_bytes);
     case WALK_DONE:
         break;
     }

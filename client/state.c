@@ -49,6 +49,7 @@ void stk_drop(stockd_client *client)
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
+    client->encrypted = false;
     client->expected = client->next_msgid;
     client->in_flight = 0;
     client->write_failed = false;
@@ -75,8 +76,20 @@ int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
     va_start(args, format);
     vsnprintf(client->error, sizeof client->error, format, args);
     va_end(args);
+    return stk_leave(client, status);
+}
+
+int stk_leave(stockd_client *client, int status)
+{
     stk_drop(client);
+    stk_nodes_failed(&client->nodes, client->error);
+    client->moved_ms = stk_now();
     return status;
+}
+
+const char *stockd_address(const stockd_client *client)
+{
+    return stk_nodes_address(&client->nodes);
 }
 
 const char *stockd_error_message(const stockd_client *client)

@@ -17,7 +17,8 @@
 struct stk_tls {
     SSL_CTX *context;
     SSL *ssl;             /* of the connection; NULL: there is none */
-    SSL_SESSION *session; /* for the next connection; NULL: there is none */
+    SSL_SESSION *session; /* for the next connection to that host; NULL: there is none */
+    char host[256];
     int fd;
     bool failed; /* OpenSSL must not be asked anything more about this connection */
     char why[160];
@@ -208,6 +209,11 @@ static bool open_ssl(struct stk_tls *tls, int fd, const char *host)
     }
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_app_data(tls->ssl, tls);
+    if (strcmp(tls->host, host) != 0) { /* another one has to prove who it is itself */
+        SSL_SESSION_free(tls->session);
+        tls->session = NULL;
+        snprintf(tls->host, sizeof tls->host, "%s", host);
+    }
     if (tls->session)
         SSL_set_session(tls->ssl, tls->session);
     return expect_host(tls->ssl, host);

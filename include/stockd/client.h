@@ -27,6 +27,9 @@
  *         return rc != STOCKD_OK;
  *     }
  *
+ * Several nodes. "A,B,C" names the nodes of a cluster. A change goes to its primary, wherever that
+ * is, and a request whose connection was lost is sent again, with its id, to another one.
+ *
  * Return values. Functions that return int return STOCKD_OK (0), STOCKD_REFUSED (1: the engine
  * answered with an error of the protocol), or a negative STOCKD_E_... (there is no answer). After
  * STOCKD_E_TIMEOUT or STOCKD_E_CLOSED it is *unknown* whether a mutation was done: repeat it with
@@ -68,7 +71,7 @@ enum stockd_status {
     STOCKD_REFUSED = 1,      /* the engine answered with an error: see stockd_reply.code */
     STOCKD_E_ARGUMENT = -1,  /* a bad argument, or a call that the client's state does not allow */
     STOCKD_E_MEMORY = -2,    /* out of memory */
-    STOCKD_E_CONNECT = -3,   /* the engine cannot be reached */
+    STOCKD_E_CONNECT = -3,   /* the engine cannot be reached; nothing was done */
     STOCKD_E_TIMEOUT = -4,   /* no answer in time; the connection was dropped */
     STOCKD_E_CLOSED = -5,    /* the connection was lost, or is not open */
     STOCKD_E_PROTOCOL = -6,  /* the peer does not speak the protocol; the connection was dropped */
@@ -208,7 +211,8 @@ typedef void stockd_notify_fn(void *context, const char *method, stockd_value pa
 typedef struct stockd_options {
     int connect_timeout_ms;   /* default 5,000; -1: no limit; covers `hello` as well */
     int call_timeout_ms;      /* default 10,000; -1: no limit; covers all tries of a call */
-    int retries;              /* tries after the first of a retry-safe call: default 3; -1: 0 */
+    int retries;              /* tries after the first of a retry-safe call: default 3; -1: 0. With
+                                 several addresses any other number is as good: time decides */
     int backoff_ms;           /* first pause before a retry, then doubled: default 50 */
     size_t max_reply_bytes;   /* a longer reply is a protocol error: default 64 MiB */
     const char *client_name;  /* with it (or a token) each connection begins with `hello` */
@@ -227,7 +231,21 @@ typedef struct stockd_options {
 /*
  * Connects to "HOST:PORT", "[IPV6]:PORT" or "unix:PATH" (a path beginning with '@' is an abstract
  * name). "tls://HOST:PORT" is encrypted, and the engine must prove by a certificate that it is that
- * host. Options may be NULL; they and their strings are copied. On success and on failure *out is
+ * host. "A,B,C", up to 16 addresses (so a path has no comma), names the nodes of a cluster: the
+ * first that answers is connected to, and stays so until it is lost or refuses a request with
+ * `not_primary`. Then
+ *
+ *   - the next connection is to the node that the refusal names, or else to the next one of the
+ *     list, until a call's time is over. A refusal with a lower term than was already seen is old;
+ *     the address in it is not followed.
+ *   - that node may be one that is not on the list, but is not spoken to less safely. If one on the
+ *     list is at tls://, it is too, and must prove its name. A Unix socket must be on the list. A
+ *     token goes without TLS only if a HOST:PORT without TLS is on the list.
+ *   - a connection attempt takes at most a second at first, then longer, up to connect_timeout_ms;
+ *     and a machine that falls silent ends an idle connection within seconds.
+ *   - when nothing has helped, stockd_error_message names each address and its reason.
+ *
+ * Options may be NULL; they and their strings are copied. On success and on failure *out is
  * a client that must be closed, so that stockd_error_message can say what went wrong; it is NULL
  * only if the client cannot be allocated. STOCKD_REFUSED: the engine refused `hello`. After any
  * failure but STOCKD_E_ARGUMENT the client may still be used: the next call tries to connect again.
@@ -237,8 +255,16 @@ int stockd_connect(stockd_client **out, const char *address, const stockd_option
 /* Closes and frees the client; drops what is in flight. NULL is allowed. */
 void stockd_close(stockd_client *client);
 
-/* Drops the connection with all that is in flight, then connects (and says `hello`) once. */
+/*
+ * Drops the connection with all that is in flight, then connects (and says `hello`) once: after a
+ * stockd_follow to where that said, after a loss to the next address of a list. Of several
+ * addresses each is tried once. Called again and again within seconds, it waits before it begins,
+ * from backoff_ms up to half a second: there may be no primary for a moment.
+ */
 int stockd_reconnect(stockd_client *client);
+
+/* The address that it is or was last connected to, or tried: one of the list, or a primary's. */
+const char *stockd_address(const stockd_client *client);
 
 /*
  * The last error in one line, for people; for a refusal "CODE: MESSAGE". "" if there was none. A
@@ -262,7 +288,8 @@ enum {
     /*
      * The request may be sent again on a new connection if the connection was lost before the
      * answer came. Right for every read and for every mutation, whose id tells the engine that it
-     * is the same one. Wrong for a partial fulfil or cancel without `op`.
+     * is the same one. Wrong for a partial fulfil or cancel without `op`. (A request that was
+     * refused with `not_primary` goes to another node in any case: it was not done.)
      */
     STOCKD_RETRY_SAFE = 1,
 };
@@ -272,6 +299,11 @@ enum {
  * MessagePack array of len bytes, or NULL for none. A lost connection is reopened as needed; with
  * STOCKD_RETRY_SAFE the request is then sent again, after a pause. reply may be NULL.
  * STOCKD_E_ARGUMENT while pipelined requests are in flight.
+ *
+ * With several addresses, tries go on until call_timeout_ms is over (-1: ten seconds after the last
+ * node that answered). A node that does not answer has half of what is left. A refusal `read_only`
+ * is taken to another node once, because a node that is cut off does not know that there is another
+ * primary; the second such refusal counts.
  */
 int stockd_call(stockd_client *client, const char *method, const void *params, size_t len,
                 unsigned flags, stockd_reply *reply);
@@ -305,6 +337,14 @@ int stockd_receive(stockd_client *client, stockd_reply *reply);
 
 /* Requests sent (or buffered) that have had no response yet. */
 size_t stockd_in_flight(const stockd_client *client);
+
+/*
+ * If the reply is the refusal `not_primary`, notes where the next stockd_reconnect is to go, and
+ * returns true: this request was not done; send it again then. Of several such replies the first
+ * one counts, unless a later one has a later term. `read_only` is such a reply too, if there are
+ * several addresses and it is this node's first one. Blocking calls do this by themselves.
+ */
+bool stockd_follow(stockd_client *client, const stockd_reply *reply);
 
 /*
  * For one thread with many connections: wait with poll or epoll for stockd_fd to be readable, and

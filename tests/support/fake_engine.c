@@ -161,6 +161,29 @@ void fake_refuse(struct fake *fake, uint32_t msgid)
     fake_bytes(fake, pack.data, pack.len);
 }
 
+void fake_refuse_node(struct fake *fake, uint32_t msgid, const char *code, const char *address,
+                      uint64_t term)
+{
+    unsigned char bytes[512];
+    stockd_pack pack;
+
+    stockd_pack_init(&pack, bytes, sizeof bytes);
+    stockd_pack_array(&pack, 4);
+    stockd_pack_u64(&pack, 1);
+    stockd_pack_u64(&pack, msgid);
+    stockd_pack_array(&pack, 3);
+    stockd_pack_str(&pack, code);
+    stockd_pack_str(&pack, "another node takes changes");
+    stockd_pack_map(&pack, 2);
+    stockd_pack_str(&pack, "address");
+    stockd_pack_str(&pack, address);
+    stockd_pack_str(&pack, "term");
+    stockd_pack_u64(&pack, term);
+    stockd_pack_nil(&pack);
+    assert(stockd_pack_status(&pack) == STOCKD_OK);
+    fake_bytes(fake, pack.data, pack.len);
+}
+
 void fake_play_pongs(struct fake *fake)
 {
     uint32_t msgid;

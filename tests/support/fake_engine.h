@@ -52,6 +52,9 @@ void fake_pack_changed(stockd_pack *pack, uint64_t number); /* [2, "changed", [n
 void fake_pong(struct fake *fake, uint32_t msgid);
 void fake_result(struct fake *fake, uint32_t msgid, const void *packed, size_t len);
 void fake_refuse(struct fake *fake, uint32_t msgid); /* ["wrong_state", "it is cancelled", {...}] */
+/* The refusal `code`, with details {address, term}; address NULL: nil. */
+void fake_refuse_node(struct fake *fake, uint32_t msgid, const char *code, const char *address,
+                      uint64_t term);
 
 /* Whole scripts. */
 void fake_play_pongs(struct fake *fake);
