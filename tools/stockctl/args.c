@@ -111,7 +111,8 @@ bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, co
     } else if (is_named(word, "-s") || is_named(word, "--server")) {
         ctl->server = take_value(&words, strchr(word, '='));
         if (ctl->server == NULL)
-            *problem = "-s needs an address: HOST:PORT, tls://HOST:PORT or unix:PATH";
+            *problem =
+                "-s needs an address: HOST:PORT, tls://HOST:PORT or unix:PATH, or several: A,B,C";
     } else if (is_named(word, "--token-file")) {
         ctl->token_file = take_value(&words, strchr(word, '='));
         if (ctl->token_file == NULL || ctl->token_file[0] == '\0')

@@ -22,7 +22,7 @@ static void print_json_error(const struct ctl *ctl, const char *code, const char
 
 int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char *format, ...)
 {
-    char message[1024];
+    char message[2048];
     va_list list;
 
     va_start(list, format);
@@ -37,6 +37,11 @@ int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char
     return exit_code;
 }
 
+bool ctl_has_several(const struct ctl *ctl)
+{
+    return strchr(ctl->server, ',') != NULL;
+}
+
 int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
 {
     const char *text = stockd_error_message(client);
@@ -45,7 +50,9 @@ int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
     if (text[0] == '\0')
         text = stockd_status_text(status);
     if (strncmp(text, ctl->server, len) == 0 && text[len] == ':')
-        text += len + 2; /* most client messages already begin with the address */
+        text += len + 2;      /* most client messages already begin with the address */
+    if (ctl_has_several(ctl)) /* each address is in the text */
+        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s", text);
     return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s%s", ctl->server, text,
                      status == STOCKD_E_CONNECT && !output_errors_in_json(ctl)
                          ? " (is stockd running there? -s ADDRESS names another)"

@@ -27,7 +27,7 @@ static int run_ping(struct ctl *ctl, const struct args *args)
     if (ctl->json)
         show_json(reply.result, NULL);
     else
-        printf("pong from %s in %.2f ms\n", ctl->server, now_ms() - start);
+        printf("pong from %s in %.2f ms\n", stockd_address(ctl->client), now_ms() - start);
     return CTL_DONE;
 }
 

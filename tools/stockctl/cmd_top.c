@@ -86,7 +86,7 @@ static int take_sample(struct top *top)
     int status = top->lost ? stockd_reconnect(ctl->client) : STOCKD_OK;
 
     if (status == STOCKD_OK)
-        status = stockd_call(ctl->client, "info", NULL, 0, 0, &reply);
+        status = stockd_call(ctl->client, "info", NULL, 0, STOCKD_RETRY_SAFE, &reply);
     if (status == STOCKD_REFUSED && strcmp(stockd_last_reply(ctl->client)->code, "overloaded") != 0)
         return ctl_refused(ctl, stockd_last_reply(ctl->client));
     if (status != STOCKD_OK) {

@@ -43,7 +43,7 @@ enum output {
 struct args;
 
 struct ctl {
-    const char *server;
+    const char *server;                         /* an address, or several: "A,B,C" */
     char *name;                                 /* the caller's name, for the history */
     const char *ca_file, *cert_file, *key_file; /* for tls://; NULL: none */
     const char *token_file;                     /* NULL: none */
@@ -277,6 +277,9 @@ int ctl_failed(struct ctl *ctl, int status); /* prints the failure; CTL_UNREACHA
 /* Whether a refusal concerns the engine and not the request: it makes no sense to continue. */
 bool ctl_is_fatal(const char *code);
 
+/* -s names more than one node. */
+bool ctl_has_several(const struct ctl *ctl);
+
 /* The same for another client of this engine. */
 int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status);
 
@@ -429,7 +432,8 @@ uint64_t clock_ms(void);                              /* monotonic */
 
 /*
  * Sends requests 0..count-1, each when there is room, and hands over each response once. Requests
- * in flight when the connection was lost are sent again: all must be idempotent. pack writes the
+ * in flight when the connection was lost are sent again, to another node if -s names several: all
+ * must be idempotent. Those that were refused with `not_primary` go to the primary. pack writes the
  * parameters and returns the method. done returns false to stop: responses to what is in flight
  * are still awaited and handed over.
  */

@@ -41,13 +41,12 @@ static stockd_value section(stockd_value info, const char *name)
 
 /* ---- what they mean ------------------------------------------------------------------------- */
 
-static void judge_version(struct doctor *doctor, stockd_value server)
+static void judge_version(struct doctor *doctor, stockd_value server, const char *address)
 {
     char *version = text_of(server, "version");
 
     if (version != NULL && strcmp(version, STOCKD_CLIENT_VERSION) == 0)
-        doctor_found(doctor, VERDICT_WELL, "engine", NULL, "version %s at %s", version,
-                     doctor->ctl->server);
+        doctor_found(doctor, VERDICT_WELL, "engine", NULL, "version %s at %s", version, address);
     else
         doctor_found(doctor, VERDICT_WARNING, "engine",
                      "install both from one release, then restart the engine",
@@ -144,12 +143,12 @@ static void learn(struct doctor *doctor, stockd_value info)
     free(directory);
 }
 
-static void judge(struct doctor *doctor, stockd_value info)
+static void judge(struct doctor *doctor, stockd_value info, const char *address)
 {
     stockd_value ledger = section(info, "ledger");
 
     learn(doctor, info);
-    judge_version(doctor, section(info, "server"));
+    judge_version(doctor, section(info, "server"), address);
     judge_journal(doctor, info);
     judge_table(doctor, ledger, "items", "items", "items_max");
     judge_table(doctor, ledger, "pools", "pools", "pools_max");
@@ -168,11 +167,11 @@ void check_engine(struct doctor *doctor)
     if (status == STOCKD_OK)
         status = stockd_call(client, "info", NULL, 0, STOCKD_RETRY_SAFE, &reply);
     if (status == STOCKD_OK)
-        judge(doctor, reply.result);
+        judge(doctor, reply.result, stockd_address(client));
     else if (status == STOCKD_REFUSED)
         doctor_found(doctor, VERDICT_WARNING, "engine",
                      "give a token that may ask: --token-file FILE or STOCKD_TOKEN",
-                     "it answers at %s, but tells nothing: %s", doctor->ctl->server,
+                     "it answers at %s, but tells nothing: %s", stockd_address(client),
                      stockd_last_reply(client)->code);
     else
         doctor_found(doctor, VERDICT_BAD, "engine",

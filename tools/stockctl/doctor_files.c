@@ -101,7 +101,7 @@ static void check_certificate_file(struct doctor *doctor, const char *path)
 }
 
 /* What the engine shows to anybody. It is looked at, not trusted: nothing is sent. */
-static void check_shown(struct doctor *doctor, const char *address)
+static void check_shown(struct doctor *doctor, const char *whole, const char *address)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     BIO *connection = context != NULL ? BIO_new_ssl_connect(context) : NULL;
@@ -115,10 +115,9 @@ static void check_shown(struct doctor *doctor, const char *address)
             certificate = SSL_get1_peer_certificate(tls);
     }
     if (certificate != NULL)
-        judge_expiry(doctor, certificate, doctor->ctl->server);
+        judge_expiry(doctor, certificate, whole);
     else
-        doctor_found(doctor, VERDICT_SKIPPED, "certificate", NULL, "%s shows none",
-                     doctor->ctl->server);
+        doctor_found(doctor, VERDICT_SKIPPED, "certificate", NULL, "%s shows none", whole);
     ERR_clear_error();
     X509_free(certificate);
     BIO_free_all(connection);
@@ -134,6 +133,12 @@ void check_certificate(struct doctor *doctor)
         check_certificate_file(doctor, setup->tls_cert);
     if (setup->tls_key != NULL && is_private(doctor, "TLS key", setup->tls_key))
         doctor_found(doctor, VERDICT_WELL, "TLS key", NULL, "%s", setup->tls_key);
-    if (strncmp(doctor->ctl->server, scheme, sizeof scheme - 1) == 0)
-        check_shown(doctor, doctor->ctl->server + sizeof scheme - 1);
+    for (const char *at = doctor->ctl->server; at != NULL;) {
+        size_t len = strcspn(at += strspn(at, " "), ",");
+        char *address = text_copy(at, len);
+        if (strncmp(address, scheme, sizeof scheme - 1) == 0)
+            check_shown(doctor, address, address + sizeof scheme - 1);
+        free(address);
+        at = at[len] != '\0' ? at + len + 1 : NULL;
+    }
 }

@@ -3,7 +3,8 @@
  * pipeline.c - many independent requests over one connection.
  *
  * Responses come in the order of the requests, so those in flight are a queue. A lost connection
- * and the answer `overloaded` put requests back; both are safe because each carries its own id.
+ * and the answers `overloaded` and `not_primary` put requests back; all are safe because each
+ * carries its own id.
  * Nothing else is sent until all in flight was answered or lost; then those put back come first, so
  * that rows of one item stay in the order of their file.
  */
@@ -37,6 +38,8 @@ struct run {
     uint64_t busy_ms; /* since when the engine has taken nothing; 0: it takes requests */
     bool told;        /* why it takes nothing */
     bool stopped;
+    bool moving;      /* once nothing is in flight: to another node */
+    uint64_t away_ms; /* since when no node has taken anything; 0: one does */
     stockd_pack pack;
     struct progress progress;
 };
@@ -95,6 +98,26 @@ static int recover(struct run *run, int status)
     for (; run->flying > 0; run->flying--)
         put_back(run, run->flight[run->first++ % WINDOW]);
     send_again(run);
+    run->moving = false;
+    return CTL_DONE;
+}
+
+/* False: no node has taken anything for too long. */
+static bool has_patience(struct run *run)
+{
+    if (run->away_ms == 0)
+        run->away_ms = clock_ms();
+    return clock_ms() - run->away_ms < PATIENCE_MS;
+}
+
+/* Nothing is in flight, and the node is not the primary. */
+static int move(struct run *run)
+{
+    run->moving = false;
+    if (!has_patience(run))
+        return ctl_failed(run->ctl, STOCKD_REFUSED);
+    if (pipeline_reconnect(run->ctl->client, PATIENCE_MS) != CTL_DONE)
+        return ctl_failed(run->ctl, STOCKD_E_CONNECT);
     return CTL_DONE;
 }
 
@@ -109,7 +132,11 @@ static int fill_window(struct run *run)
     if (run->back_count > 0 && run->flying > 0)
         return CTL_DONE;
     if (run->back_count > 0 && !run->stopped) {
-        pause_ms(PAUSE_MS);
+        int failed = run->moving ? move(run) : CTL_DONE;
+        if (failed != CTL_DONE)
+            return failed;
+        if (run->away_ms == 0)
+            pause_ms(PAUSE_MS);
         send_again(run);
     }
     while (run->flying < run->window && more_to_send(run)) {
@@ -160,7 +187,12 @@ static int take_response(struct run *run)
         put_back(run, number);
         return CTL_DONE;
     }
-    run->busy_ms = 0;
+    if (status == STOCKD_REFUSED && !run->stopped && stockd_follow(run->ctl->client, &reply)) {
+        run->moving = true;
+        put_back(run, number);
+        return CTL_DONE;
+    }
+    run->busy_ms = run->away_ms = 0;
     run->finished++;
     if (reply.code != NULL)
         progress_clear(&run->progress); /* done may print why */

@@ -140,13 +140,16 @@ static void put_back(struct runner *run, size_t number)
 
 /* ---- One connection ------------------------------------------------------------------------- */
 
+/* After a loss, or a refusal by a node that is not the primary: orders under way begin again, and
+ * the ids of their steps keep anything from being done twice. */
 static int recover(struct runner *run, struct connection *connection, int status)
 {
     struct ctl *ctl = run->replay->ctl;
-    bool lost = status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT;
+    bool moved = status == STOCKD_REFUSED;
+    bool lost = status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT || moved;
 
     progress_clear(&run->progress);
-    if (lost)
+    if (lost && !moved)
         fprintf(stderr, "stockctl: %s: connection lost; reconnecting\n", ctl->server);
     if (!lost || pipeline_reconnect(connection->client, run->replay->patience_ms) != CTL_DONE)
         return ctl_lost(ctl, connection->client, status);
@@ -159,7 +162,8 @@ static int recover(struct runner *run, struct connection *connection, int status
     run->flying -= connection->flights;
     connection->flights = 0;
     connection->count = 0;
-    run->heard_ms = clock_ms();
+    if (!moved) /* or it would wait forever for a primary */
+        run->heard_ms = clock_ms();
     return CTL_DONE;
 }
 
@@ -271,6 +275,8 @@ static int take_answer(struct runner *run, struct connection *connection, const 
 
     connection->first = (connection->first + 1) % connection->capacity;
     connection->count--;
+    if (reply->code != NULL && stockd_follow(connection->client, reply))
+        return recover(run, connection, STOCKD_REFUSED);
     run->heard_ms = clock_ms();
     if (reply->code != NULL && ctl_is_fatal(reply->code))
         return stop_at(run, order, reply);

@@ -22,7 +22,7 @@ const size_t command_group_count = GROUPS;
 
 void command_help(FILE *out)
 {
-    fputs("Usage: stockctl [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [-o FORMAT] [COMMAND ...]\n\n"
+    fputs("Usage: stockctl [-s ADDRESS,...] [-o FORMAT] [COMMAND ...]\n\n"
           "Talks to a running stockd, the real-time stock engine. Without a command, on a\n"
           "terminal: an interactive shell; else it reads commands from standard input, one a\n"
           "line, runs them all, and exits as the first that failed.\n",
@@ -34,8 +34,10 @@ void command_help(FILE *out)
             fprintf(out, "  %-16s %s\n", command->name, command->summary);
     }
     fputs("\nOptions, before or after the command:\n"
-          "  -s, --server ADDRESS  HOST:PORT, tls://HOST:PORT or unix:PATH; without it the\n"
-          "                        environment's STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
+          "  -s, --server ADDRESS  HOST:PORT, tls://HOST:PORT or unix:PATH; of a cluster several,\n"
+          "                        A,B,C: a change goes to the primary, and what was not answered\n"
+          "                        is sent again with its id; without -s the environment's\n"
+          "                        STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
           "  --cacert FILE         who may vouch for an engine at tls://; without it the\n"
           "                        system's authorities\n"
           "  --cert FILE, --key FILE  a certificate to show the engine, and its key\n"

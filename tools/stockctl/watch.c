@@ -19,6 +19,7 @@ enum {
     LOOK_MS = 200, /* an interrupt is noticed within this time */
     FIRST_PAUSE_MS = 100,
     LONGEST_PAUSE_MS = 5000,
+    BEHIND_MS = 5000, /* for so long another node may have not yet what this one showed */
 };
 
 static volatile sig_atomic_t interrupted; /* set by the handler */
@@ -201,8 +202,17 @@ static void pack_options(const struct watch *watch, stockd_pack *pack)
     }
 }
 
+/* Another node, which has not yet the LSN up to which we know everything. */
+static bool is_behind(const struct watch *watch, stockd_value result)
+{
+    uint64_t lsn;
+
+    return ctl_has_several(watch->ctl) && watch->has_lsn && stockd_map_u64(result, "lsn", &lsn) &&
+           lsn < watch->lsn;
+}
+
 /* A client library status. *resync: the engine does not know the LSN, and sends all anew. */
-static int subscribe(struct watch *watch, bool *resync)
+static int subscribe(struct watch *watch, bool *resync, bool *behind)
 {
     stockd_client *client = watch->ctl->client;
     stockd_pack pack;
@@ -222,6 +232,7 @@ static int subscribe(struct watch *watch, bool *resync)
         return status;
     *resync = stockd_map_find(reply.result, "resync", &again) && stockd_value_bool(again, resync) &&
               *resync;
+    *behind = *resync && is_behind(watch, reply.result);
     if (!watch->has_lsn)
         watch->has_lsn = stockd_map_u64(reply.result, "lsn", &watch->lsn);
     return STOCKD_OK;
@@ -279,6 +290,7 @@ static int resume(struct watch *watch, int status)
     const struct ctl *ctl = watch->ctl;
     uint64_t began = clock_ms();
     bool resync = false;
+    bool behind = false;
 
     fprintf(stderr,
             "stockctl: %s: connection lost; reconnecting, to continue from LSN %" PRIu64 "\n",
@@ -289,7 +301,9 @@ static int resume(struct watch *watch, int status)
         back_off(attempt);
         status = stockd_reconnect(ctl->client);
         if (status == STOCKD_OK)
-            status = subscribe(watch, &resync);
+            status = subscribe(watch, &resync, &behind);
+        if (status == STOCKD_OK && behind && clock_ms() - began < BEHIND_MS)
+            continue;
         if (status == STOCKD_OK)
             break;
         if (!may_come_back(status, ctl->client))
@@ -353,6 +367,24 @@ static int take_options(struct watch *watch, const struct args *args)
     return CTL_DONE;
 }
 
+/* The node that answers may be a moment behind what --since names. */
+static int subscribe_at_first(struct watch *watch, bool *resync)
+{
+    uint64_t began = clock_ms();
+    bool behind;
+
+    for (;;) {
+        int status = subscribe(watch, resync, &behind);
+
+        if (status != STOCKD_OK || !behind || interrupted || clock_ms() - began >= BEHIND_MS)
+            return status;
+        back_off(0);
+        status = stockd_reconnect(watch->ctl->client);
+        if (status != STOCKD_OK)
+            return status;
+    }
+}
+
 static int begin(struct watch *watch)
 {
     bool resync = false;
@@ -360,7 +392,7 @@ static int begin(struct watch *watch)
 
     if (failed != CTL_DONE)
         return failed;
-    int status = subscribe(watch, &resync);
+    int status = subscribe_at_first(watch, &resync);
     if (status != STOCKD_OK)
         return say_failed(watch, status);
     if (resync)

@@ -67,6 +67,15 @@ static void keep(struct kept *kept, stockd_value name)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+static size_t addresses(const char *server)
+{
+    size_t count = 1;
+
+    for (; (server = strchr(server, ',')) != NULL; server++)
+        count++;
+    return count;
+}
+
 /* A connection that still works may be an old one: a call opens it again. */
 static bool have_client(struct names *names)
 {
@@ -74,7 +83,7 @@ static bool have_client(struct names *names)
 
     if (names->client != NULL)
         return true;
-    options.connect_timeout_ms = CONNECT_MS;
+    options.connect_timeout_ms = CONNECT_MS / (int)addresses(names->ctl->server);
     options.call_timeout_ms = NAMES_WAIT_MS - CONNECT_MS;
     options.retries = -1;
     return stockd_connect(&names->client, names->ctl->server, &options) == STOCKD_OK;
