@@ -31,8 +31,8 @@ static size_t requests_due(const struct load *load, const struct stream *stream)
 {
     size_t room = load->options->window - stream->in_flight;
 
-    if (stream->pending_len > 0)
-        return 0; /* L2 */
+    if (stream->pending_len > 0 || stream->moving.lost)
+        return 0; /* L2, L3 */
     if (!load->draining)
         return room;
     size_t owed = traffic_owed(&stream->traffic);
@@ -139,6 +139,8 @@ static bool serve(struct load *load, struct stream *stream, uint32_t events)
 
     if (events & EPOLLOUT && !stream_flush(load, stream))
         return false;
+    if (stream->moving.lost)
+        return true;
     if (!stream_receive(load, stream, &now))
         return false;
     return is_open(load) || refill(load, stream, now);
@@ -186,12 +188,14 @@ static bool run_until(struct load *load, uint64_t deadline)
             if (!serve(load, events[i].data.ptr, events[i].events))
                 return false;
         }
-        if (n > 0 || load->in_flight == 0)
+        if (load->lost > 0 && !streams_resume(load, now))
+            return false;
+        if (n > 0 || load->in_flight == 0 || load->lost > 0)
             last = now;
         progress_tick(load->progress, phase(load), load->replies, now);
         if (now - last > (uint64_t)STALL_S * 1000000000)
             return replies_missing(load, STALL_S);
-        if (now >= deadline)
+        if (now >= deadline && (!load->draining || load->lost == 0))
             return !load->draining || replies_missing(load, DRAIN_S);
     }
     return true;
@@ -248,12 +252,15 @@ static void *take(size_t count, size_t size)
 
 static bool start_streams(struct load *load, stockd_client *const *clients)
 {
-    size_t window_bytes = load->options->window * traffic_request_max(load->options);
+    size_t request_max = traffic_request_max(load->options);
+    size_t window_bytes = load->options->window * request_max;
+    bool several = moving_possible(load->options->address);
     uint32_t places = 1;
 
     while (places < load->options->window)
         places *= 2;
     load->mask = places - 1;
+    load->request_max = request_max;
     load->out = take(1, window_bytes + 16); /* a tiny echo request is patched beyond its end */
     load->in = take(1, MAX_REPLY + RECEIVE_BYTES + SHAPE_BYTES);
     load->streams = take(load->options->connections, sizeof *load->streams);
@@ -261,11 +268,13 @@ static bool start_streams(struct load *load, stockd_client *const *clients)
         struct stream *stream = &load->streams[i];
 
         stream->client = clients[i];
-        stream->expected = FIRST_MSGID;
+        stream->expected = stream->resent = FIRST_MSGID;
         stream->batch = take(places, sizeof *stream->batch);
         stream->asked = take(places, sizeof *stream->asked);
         stream->pending = take(1, window_bytes);
         stream->partial = take(1, MAX_REPLY);
+        if (several)
+            stream->kept = take(places, request_max);
         traffic_start(&stream->traffic, load->options, &load->choice, i);
         if (!stream_watch(load, stream, EPOLL_CTL_ADD, EPOLLIN))
             return false;
@@ -280,6 +289,7 @@ static void free_streams(struct load *load)
         free(load->streams[i].asked);
         free(load->streams[i].pending);
         free(load->streams[i].partial);
+        free(load->streams[i].kept);
         traffic_end(&load->streams[i].traffic);
     }
     free(load->streams);

@@ -10,17 +10,21 @@
 
 #include <stockd/client.h>
 
+#include "tools/stockbench/moving.h"
 #include "tools/stockbench/summary.h"
 
 static const char help[] =
-    "usage: stockbench [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [OPTION]...\n"
+    "usage: stockbench [-s HOST:PORT|tls://HOST:PORT|unix:PATH,...] [OPTION]...\n"
     "\n"
     "Loads a running stockd from one thread over many connections, and reports messages per\n"
     "second and latencies. Closed loop: each connection keeps a window of requests in flight.\n"
     "Open loop (--rate): requests go out at a fixed rate, and a latency counts from the moment at\n"
     "which its request was due, so that no stall hides.\n"
     "\n"
-    "  -s, --server ADDRESS    the engine (default 127.0.0.1:7421)\n"
+    "  -s, --server ADDRESS    the engine (default 127.0.0.1:7421). Of a cluster several, A,B,C: "
+    "each\n"
+    "                          connection goes to the primary, and when it is lost, or there is\n"
+    "                          another primary, what it had in flight is sent again, and counted\n"
     "      --cacert FILE       who may vouch for an engine at tls://HOST:PORT\n"
     "      --cert FILE, --key FILE  a certificate to show it, and its key\n"
     "  -w, --workload NAME     one of those below (default reserve-cancel)\n"
@@ -60,7 +64,7 @@ static const char help_end[] =
     "Items that are missing or low are stocked before the load begins. Every reply is checked.\n"
     "Exit code 0: no reply was an error (refusals in a sold-out flash sale or a replay are not\n"
     "errors), 1: some were (counted by code), or --check failed, 2: usage, 3: the engine cannot\n"
-    "be reached, or went away.\n"
+    "be reached, or went away (of several: all of them, for 20 s).\n"
     "\n"
     "examples: stockbench --workload hot --connections 32 --window 16 --runs 5\n"
     "          stockbench --workload order --rate 200000 --check\n"
@@ -302,6 +306,9 @@ static int finish(struct options *options)
         return usage_error("--rate is not for", workload->name);
     if (workload->driver == DRIVER_CONNECT && strncmp(options->address, "tls://", 6) == 0)
         return usage_error("an address without TLS is needed for", workload->name);
+    if (moving_possible(options->address) &&
+        (workload->driver == DRIVER_CONNECT || workload->steps[0] == ASK_ECHO))
+        return usage_error("one address is needed for", workload->name);
     if (options->seconds <= 0)
         return usage_error("--seconds must be more than", "0");
     if (options->check && (workload->steps[0] == ASK_ECHO || options->no_setup))

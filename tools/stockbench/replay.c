@@ -16,6 +16,7 @@ enum { MAX_EVENTS = 64, STALL_MS = 20000, LOOK_NS = 10000000, PARAMS_BYTES = 160
 struct step {
     size_t order;
     enum ask ask;
+    size_t line; /* of a return */
     uint64_t units;
     bool last; /* of its order, if it is done */
     struct step *next;
@@ -26,6 +27,7 @@ struct lane {
     struct step *first, **end;
     size_t under_way; /* orders */
     uint32_t events;  /* for which epoll watches */
+    struct moving moving;
 };
 
 struct replay {
@@ -39,14 +41,25 @@ struct replay {
     size_t next;     /* order */
     size_t next_lane;
     size_t finished;     /* orders */
+    size_t lost;         /* lanes without a connection */
     bool blocked;        /* all connections have a full window ... */
     uint64_t free_since; /* ... and when that last ended; ns */
     uint64_t start;
     int epoll;
 };
 
-static bool failed(const struct lane *lane)
+/* The connection is lost, or its node not the primary. False: there is no other. */
+static bool failed(const struct replay *replay, struct lane *lane)
 {
+    if (moving_possible(replay->options->address)) {
+        if (lane->moving.lost)
+            return true;
+        moving_lost(&lane->moving, result_now());
+        if (lane->events && stockd_fd(lane->client) >= 0)
+            (void)epoll_ctl(replay->epoll, EPOLL_CTL_DEL, stockd_fd(lane->client), NULL);
+        lane->events = 0;
+        return true;
+    }
     fprintf(stderr, "stockbench: %s\n", stockd_error_message(lane->client));
     return false;
 }
@@ -80,35 +93,79 @@ static void put_id(stockd_pack *pack, const struct order *order, size_t line)
     stockd_pack_str(pack, id);
 }
 
-static bool send_packed(struct lane *lane, const char *method, stockd_pack *pack)
+static const char *pack_reserve(const struct replay *replay, const struct step *step,
+                                stockd_pack *pack)
 {
-    bool sent = stockd_send(lane->client, method, pack->data, pack->len, NULL) == STOCKD_OK;
+    const struct order *order = &replay->orders->order[step->order];
+    const struct order_line *line = &replay->orders->line[order->first];
 
-    stockd_pack_free(pack);
-    return sent || failed(lane);
+    stockd_pack_array(pack, 3);
+    put_id(pack, order, 0);
+    stockd_pack_str(pack, order->channel);
+    stockd_pack_array(pack, order->lines);
+    for (size_t i = 0; i < order->lines; i++) {
+        stockd_pack_array(pack, line[i].location ? 3 : 2);
+        stockd_pack_str(pack, line[i].sku);
+        stockd_pack_i64(pack, line[i].qty);
+        if (line[i].location)
+            stockd_pack_str(pack, line[i].location);
+    }
+    return "reserve";
+}
+
+static const char *pack_return(const struct replay *replay, const struct step *step,
+                               stockd_pack *pack)
+{
+    const struct order *order = &replay->orders->order[step->order];
+    const struct order_line *line = &replay->orders->line[order->first + step->line];
+
+    stockd_pack_array(pack, 4);
+    put_id(pack, order, step->line);
+    stockd_pack_str(pack, line->sku);
+    stockd_pack_str(pack, line->location ? line->location : "main");
+    stockd_pack_i64(pack, line->qty);
+    return "return";
+}
+
+/* Returns the method. */
+static const char *pack_request(const struct replay *replay, const struct step *step,
+                                stockd_pack *pack)
+{
+    if (step->ask == ASK_RESERVE)
+        return pack_reserve(replay, step, pack);
+    if (step->ask == ASK_RETURN)
+        return pack_return(replay, step, pack);
+    stockd_pack_array(pack, 1);
+    put_id(pack, &replay->orders->order[step->order], 0);
+    return ask_name(step->ask);
+}
+
+/* The same step gives the same request each time, so it may be sent again. */
+static bool send_step(struct replay *replay, struct lane *lane, const struct step *step)
+{
+    stockd_pack pack;
+
+    stockd_pack_init(&pack, NULL, 0);
+    const char *method = pack_request(replay, step, &pack);
+    bool sent = lane->moving.lost ||
+                stockd_send(lane->client, method, pack.data, pack.len, NULL) == STOCKD_OK;
+    stockd_pack_free(&pack);
+    return sent || failed(replay, lane);
+}
+
+static bool ask(struct replay *replay, struct lane *lane, const struct step *step)
+{
+    return add_step(replay, lane, step) && send_step(replay, lane, step);
 }
 
 static bool ask_reserve(struct replay *replay, struct lane *lane, size_t number)
 {
     const struct order *order = &replay->orders->order[number];
-    const struct order_line *line = &replay->orders->line[order->first];
     struct step step = { .order = number, .ask = ASK_RESERVE };
-    stockd_pack pack;
 
-    stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 3);
-    put_id(&pack, order, 0);
-    stockd_pack_str(&pack, order->channel);
-    stockd_pack_array(&pack, order->lines);
-    for (size_t i = 0; i < order->lines; i++) {
-        stockd_pack_array(&pack, line[i].location ? 3 : 2);
-        stockd_pack_str(&pack, line[i].sku);
-        stockd_pack_i64(&pack, line[i].qty);
-        if (line[i].location)
-            stockd_pack_str(&pack, line[i].location);
-        step.units += line[i].qty;
-    }
-    return send_packed(lane, "reserve", &pack) && add_step(replay, lane, &step);
+    for (size_t i = 0; i < order->lines; i++)
+        step.units += replay->orders->line[order->first + i].qty;
+    return ask(replay, lane, &step);
 }
 
 static bool ask_returns(struct replay *replay, struct lane *lane, size_t number)
@@ -116,32 +173,26 @@ static bool ask_returns(struct replay *replay, struct lane *lane, size_t number)
     const struct order *order = &replay->orders->order[number];
 
     for (size_t i = 0; i < order->lines; i++) {
-        const struct order_line *line = &replay->orders->line[order->first + i];
-        struct step step = { number, ASK_RETURN, line->qty, i + 1 == order->lines, NULL };
-        stockd_pack pack;
+        struct step step = { .order = number,
+                             .ask = ASK_RETURN,
+                             .line = i,
+                             .units = replay->orders->line[order->first + i].qty,
+                             .last = i + 1 == order->lines };
 
-        stockd_pack_init(&pack, NULL, 0);
-        stockd_pack_array(&pack, 4);
-        put_id(&pack, order, i);
-        stockd_pack_str(&pack, line->sku);
-        stockd_pack_str(&pack, line->location ? line->location : "main");
-        stockd_pack_i64(&pack, line->qty);
-        if (!send_packed(lane, "return", &pack) || !add_step(replay, lane, &step))
+        if (!ask(replay, lane, &step))
             return false;
     }
     return true;
 }
 
 static bool ask_step(struct replay *replay, struct lane *lane, const struct step *before,
-                     enum ask ask)
+                     enum ask what)
 {
-    struct step step = { before->order, ask, before->units, ask == ASK_FULFIL, NULL };
-    stockd_pack pack;
+    struct step step = {
+        .order = before->order, .ask = what, .units = before->units, .last = what == ASK_FULFIL
+    };
 
-    stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 1);
-    put_id(&pack, &replay->orders->order[step.order], 0);
-    return send_packed(lane, ask_name(ask), &pack) && add_step(replay, lane, &step);
+    return ask(replay, lane, &step);
 }
 
 /* ---- Replies --------------------------------------------------------------------------------- */
@@ -202,13 +253,18 @@ static bool receive(struct replay *replay, struct lane *lane)
     stockd_reply reply;
     int rc;
 
+    if (lane->moving.lost)
+        return true;
     while ((rc = stockd_try_receive(lane->client, &reply)) == STOCKD_OK || rc == STOCKD_REFUSED) {
         if (!lane->first)
             return broke_off("a reply without a request", replay->options->address);
+        if (moving_possible(replay->options->address) && stockd_follow(lane->client, &reply))
+            return failed(replay, lane);
+        moving_served(&lane->moving);
         if (!take_reply(replay, lane, &reply))
             return false;
     }
-    return rc == STOCKD_E_AGAIN || failed(lane);
+    return rc == STOCKD_E_AGAIN || failed(replay, lane);
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
@@ -230,7 +286,7 @@ static struct lane *free_lane(struct replay *replay)
         struct lane *lane = &replay->lanes[replay->next_lane];
 
         replay->next_lane = (replay->next_lane + 1) % replay->options->connections;
-        if (lane->under_way < replay->options->window)
+        if (!lane->moving.lost && lane->under_way < replay->options->window)
             return lane;
     }
     return NULL;
@@ -269,17 +325,45 @@ static bool begin_orders(struct replay *replay, uint64_t *wait)
     return true;
 }
 
+/* Those whose connection is lost go on at another node, with all that was not answered. */
+static bool move_all(struct replay *replay)
+{
+    replay->lost = 0;
+    for (size_t i = 0; i < replay->options->connections; i++) {
+        struct lane *lane = &replay->lanes[i];
+        enum moved moved = MOVED_NOT_YET;
+
+        if (lane->moving.lost)
+            moved = moving_try(&lane->moving, lane->client, result_now());
+        if (moved == MOVED_NOWHERE)
+            return false;
+        replay->lost += lane->moving.lost;
+        if (moved == MOVED_NOT_YET)
+            continue;
+        replay->result->moves++;
+        for (const struct step *step = lane->first; step; step = step->next) {
+            replay->result->resent++;
+            if (!send_step(replay, lane, step))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* Writes what is buffered, and watches for the events that each connection waits for. */
 static bool flush_all(struct replay *replay)
 {
     for (size_t i = 0; i < replay->options->connections; i++) {
         struct lane *lane = &replay->lanes[i];
-        int rc = stockd_wants_write(lane->client) ? stockd_try_flush(lane->client) : STOCKD_OK;
+        bool writes = !lane->moving.lost && stockd_wants_write(lane->client);
+        int rc = writes ? stockd_try_flush(lane->client) : STOCKD_OK;
         uint32_t events = EPOLLIN | (stockd_wants_write(lane->client) ? EPOLLOUT : 0);
         struct epoll_event event = { .events = events, .data.ptr = lane };
 
+        if (lane->moving.lost)
+            continue;
         if (rc != STOCKD_OK && rc != STOCKD_E_AGAIN)
-            return failed(lane);
+            return failed(replay, lane);
         if (events == lane->events)
             continue;
         if (epoll_ctl(replay->epoll, lane->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
@@ -298,7 +382,7 @@ static bool run(struct replay *replay)
 
     replay->start = last;
     while (replay->finished < replay->orders->count) {
-        if (!begin_orders(replay, &wait) || !flush_all(replay))
+        if (!move_all(replay) || !begin_orders(replay, &wait) || !flush_all(replay))
             return false;
         struct timespec limit = { .tv_nsec = (long)wait };
         int n = epoll_pwait2(replay->epoll, events, MAX_EVENTS, &limit, NULL);
@@ -310,7 +394,7 @@ static bool run(struct replay *replay)
             if (!receive(replay, events[i].data.ptr))
                 return false;
         }
-        if (n > 0 || replay->finished == replay->next)
+        if (n > 0 || replay->finished == replay->next || replay->lost > 0)
             last = now;
         progress_tick(replay->progress, "replaying", replay->finished, now);
         if (now - last > (uint64_t)STALL_MS * 1000000)

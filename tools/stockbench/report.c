@@ -50,6 +50,8 @@ static void add(struct total *total, const struct result *result)
     histogram_merge(&sum->latency, &result->latency);
     histogram_merge(&sum->slip, &result->slip);
     result_add_refusals(sum, result);
+    sum->moves += result->moves;
+    sum->resent += result->resent;
     for (unsigned i = 0; i < ASK_KINDS; i++) {
         sum->done[i] += result->done[i];
         sum->denied[i] += result->denied[i];
@@ -93,6 +95,13 @@ static void print_errors(const struct result *sum)
         if (r->count > 0)
             printf("            %12" PRIu64 " %s: %s\n", r->count, r->code, r->message);
     }
+}
+
+static void print_moves(const struct result *sum)
+{
+    if (sum->moves > 0)
+        printf("  resent    %12" PRIu64 " requests, in %" PRIu64 " moves to another node\n",
+               sum->resent, sum->moves);
 }
 
 static void print_checks(const struct options *options, const struct result *results)
@@ -154,6 +163,7 @@ static void report_text(const struct options *options, const struct result *resu
                per((double)sum->bytes_in, (double)sum->messages));
     print_limits(options, total);
     print_errors(sum);
+    print_moves(sum);
     print_checks(options, results);
 }
 
@@ -205,15 +215,16 @@ static json_t *json_check(const struct check_result *check)
 
 static json_t *json_run(const struct result *result)
 {
-    return json_pack("{s:f, s:I, s:f, s:o, s:f, s:f, s:I, s:b, s:I, s:I, s:o, s:o, s:o}", "seconds",
-                     result->seconds, "messages", (json_int_t)result->messages, "messages_per_s",
-                     rate_of(result), "latency_us", json_latency(&result->latency), "generator_cpu",
-                     per(result->cpu_seconds, result->seconds), "slip_p99_us",
-                     micros_at(&result->slip, 0.99), "unsent", (json_int_t)result->unsent,
-                     "generator_limited", result_limited(result), "errors",
-                     (json_int_t)result->errors, "refused", (json_int_t)result->refused, "done",
-                     json_kinds(result->done), "denied", json_kinds(result->denied), "check",
-                     json_check(&result->check));
+    return json_pack(
+        "{s:f, s:I, s:f, s:o, s:f, s:f, s:I, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "seconds",
+        result->seconds, "messages", (json_int_t)result->messages, "messages_per_s",
+        rate_of(result), "latency_us", json_latency(&result->latency), "generator_cpu",
+        per(result->cpu_seconds, result->seconds), "slip_p99_us", micros_at(&result->slip, 0.99),
+        "unsent", (json_int_t)result->unsent, "generator_limited", result_limited(result), "errors",
+        (json_int_t)result->errors, "refused", (json_int_t)result->refused, "moves",
+        (json_int_t)result->moves, "resent", (json_int_t)result->resent, "done",
+        json_kinds(result->done), "denied", json_kinds(result->denied), "check",
+        json_check(&result->check));
 }
 
 static json_t *json_settings(const struct options *options)
@@ -234,14 +245,16 @@ static void report_json(const struct options *options, const struct result *resu
     json_t *root = json_settings(options);
     json_t *runs = json_array();
     json_t *all = json_pack(
-        "{s:f, s:I, s:f, s:f, s:f, s:o, s:f, s:f, s:f, s:b, s:f, s:I, s:I, s:I, s:o}", "seconds",
-        sum->seconds, "messages", (json_int_t)sum->messages, "messages_per_s", total->rate.median,
-        "messages_per_s_min", total->rate.min, "messages_per_s_max", total->rate.max, "latency_us",
-        json_latency(&sum->latency), "bytes_out_per_message", per((double)sum->bytes_out, messages),
-        "bytes_in_per_message", per((double)sum->bytes_in, messages), "generator_cpu", total->cpu,
-        "generator_limited", total->limited, "slip_p99_us", micros_at(&sum->slip, 0.99), "unsent",
+        "{s:f, s:I, s:f, s:f, s:f, s:o, s:f, s:f, s:f, s:b, s:f, s:I, s:I, s:I, s:I, s:I, s:o}",
+        "seconds", sum->seconds, "messages", (json_int_t)sum->messages, "messages_per_s",
+        total->rate.median, "messages_per_s_min", total->rate.min, "messages_per_s_max",
+        total->rate.max, "latency_us", json_latency(&sum->latency), "bytes_out_per_message",
+        per((double)sum->bytes_out, messages), "bytes_in_per_message",
+        per((double)sum->bytes_in, messages), "generator_cpu", total->cpu, "generator_limited",
+        total->limited, "slip_p99_us", micros_at(&sum->slip, 0.99), "unsent",
         (json_int_t)sum->unsent, "errors", (json_int_t)sum->errors, "refused",
-        (json_int_t)sum->refused, "error_codes", json_refusals(sum));
+        (json_int_t)sum->refused, "moves", (json_int_t)sum->moves, "resent",
+        (json_int_t)sum->resent, "error_codes", json_refusals(sum));
 
     for (size_t i = 0; i < options->runs; i++)
         json_array_append_new(runs, json_run(&results[i]));
@@ -261,12 +274,13 @@ static void print_csv_line(const struct options *options, const char *run,
     const struct histogram *latency = &result->latency;
 
     printf("%s,%s,%zu,%zu,%zu,%.0f,%.3f,%" PRIu64 ",%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.1f,%.3f,%.1f,"
-           "%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+           "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
            run, options->workload->name, options->connections, options->window, options->items,
            options->rate, result->seconds, result->messages, rate, micros_at(latency, 0.50),
            micros_at(latency, 0.90), micros_at(latency, 0.99), micros_at(latency, 0.999),
            micros(latency->max), histogram_mean(latency) / 1000, cpu,
-           micros_at(&result->slip, 0.99), result->unsent, result->errors, result->refused);
+           micros_at(&result->slip, 0.99), result->unsent, result->errors, result->refused,
+           result->moves, result->resent);
 }
 
 static void report_csv(const struct options *options, const struct result *results,
@@ -275,7 +289,8 @@ static void report_csv(const struct options *options, const struct result *resul
     char run[24];
 
     puts("run,workload,connections,window,items,rate,seconds,messages,messages_per_s,p50_us,"
-         "p90_us,p99_us,p999_us,max_us,mean_us,generator_cpu,slip_p99_us,unsent,errors,refused");
+         "p90_us,p99_us,p999_us,max_us,mean_us,generator_cpu,slip_p99_us,unsent,errors,refused,"
+         "moves,resent");
     for (size_t i = 0; i < options->runs; i++) {
         snprintf(run, sizeof run, "%zu", i + 1);
         print_csv_line(options, run, &results[i], rate_of(&results[i]),

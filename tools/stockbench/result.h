@@ -46,6 +46,8 @@ struct result {
     /* in the whole run, warm-up and draining included */
     uint64_t refused;           /* as the workload expects */
     uint64_t errors;            /* all other error replies */
+    uint64_t moves;             /* of a connection to another node, or to the same one again */
+    uint64_t resent;            /* requests sent again then, because they were not answered */
     uint64_t done[ASK_KINDS];   /* replies without an error */
     uint64_t units[ASK_KINDS];  /* moved by these */
     uint64_t denied[ASK_KINDS]; /* replies with an error */

@@ -4,8 +4,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "tools/stockbench/moving.h"
 #include "tools/stockbench/network.h"
+#include "tools/stockbench/result.h"
 #include "tools/stockbench/traffic.h"
 
 enum {
@@ -13,6 +16,7 @@ enum {
     IMPORT_WINDOW = 4096, /* changes in flight */
     FULL = 100000000,     /* more than any window can hold at once */
     LOW = FULL / 2,
+    NAP_NS = 10000000, /* while there is no node that takes changes */
     PLACE_CODE = NETWORK_CODE,
 };
 
@@ -20,12 +24,23 @@ struct stocking {
     const struct options *options;
     stockd_client *client;
     size_t stocked;
+    bool lost; /* of several nodes this one does not take changes, or is gone */
+    struct moving moving;
 };
 
 static bool failed(const stockd_client *client, const char *what)
 {
     fprintf(stderr, "stockbench: %s: %s\n", what, stockd_error_message(client));
     return false;
+}
+
+/* Why a change was not done; that of several nodes another one has to be asked is no failure. */
+static bool not_taken(struct stocking *stocking, int status, const stockd_reply *reply)
+{
+    stocking->lost = moving_possible(stocking->options->address) &&
+                     (status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT ||
+                      (status == STOCKD_REFUSED && stockd_follow(stocking->client, reply)));
+    return stocking->lost ? false : failed(stocking->client, "stocking the items");
 }
 
 /* What is available of count items from first on. */
@@ -49,18 +64,21 @@ static bool find_available(const struct stocking *stocking, uint32_t first, size
 }
 
 /* Receives replies until at most left are in flight. */
-static bool await_replies(stockd_client *client, size_t left)
+static bool await_replies(struct stocking *stocking, size_t left)
 {
-    while (stockd_in_flight(client) > left) {
-        if (stockd_receive(client, NULL) != STOCKD_OK)
-            return failed(client, "stocking the items");
+    stockd_reply reply;
+
+    while (stockd_in_flight(stocking->client) > left) {
+        int status = stockd_receive(stocking->client, &reply);
+
+        if (status != STOCKD_OK)
+            return not_taken(stocking, status, &reply);
     }
     return true;
 }
 
 /* receive, or adjust if delta is negative. */
-static bool send_change(const struct stocking *stocking, uint32_t item, const char *place,
-                        int64_t delta)
+static bool send_change(struct stocking *stocking, uint32_t item, const char *place, int64_t delta)
 {
     unsigned char params[128];
     char id[STOCKD_ID_MAX + 1];
@@ -75,12 +93,11 @@ static bool send_change(const struct stocking *stocking, uint32_t item, const ch
     stockd_pack_str_n(&pack, sku, sizeof sku);
     stockd_pack_str(&pack, place);
     stockd_pack_i64(&pack, delta);
-    if (!await_replies(stocking->client, IMPORT_WINDOW - 1))
+    if (!await_replies(stocking, IMPORT_WINDOW - 1))
         return false;
-    if (stockd_send(stocking->client, delta > 0 ? "receive" : "adjust", pack.data, pack.len,
-                    NULL) != STOCKD_OK)
-        return failed(stocking->client, "stocking the items");
-    return true;
+    int status =
+        stockd_send(stocking->client, delta > 0 ? "receive" : "adjust", pack.data, pack.len, NULL);
+    return status == STOCKD_OK || not_taken(stocking, status, NULL);
 }
 
 /* "main", then "B002", "B003" and so on; or the places of a network. */
@@ -132,10 +149,36 @@ static bool stock_item(struct stocking *stocking, uint32_t item, int64_t availab
     return true;
 }
 
+/* Once more looked at after a loss: what was done is stocked then. */
+static bool stock_batch(struct stocking *stocking, size_t first, size_t count)
+{
+    int64_t available[QUERY_SKUS];
+
+    /* A query is a blocking call: nothing else may be in flight. */
+    if (!find_available(stocking, (uint32_t)first, count, available))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!stock_item(stocking, (uint32_t)(first + i), available[i]))
+            return false;
+    }
+    return await_replies(stocking, 0);
+}
+
+static bool move_on(struct stocking *stocking)
+{
+    const struct timespec nap = { .tv_nsec = NAP_NS };
+    enum moved moved;
+
+    stocking->lost = false;
+    moving_lost(&stocking->moving, result_now());
+    while ((moved = moving_try(&stocking->moving, stocking->client, result_now())) == MOVED_NOT_YET)
+        nanosleep(&nap, NULL);
+    return moved == MOVED;
+}
+
 bool stock_items(const struct options *options, stockd_client *client, size_t *stocked)
 {
     struct stocking stocking = { .options = options, .client = client };
-    int64_t available[QUERY_SKUS];
 
     traffic_init();
     if (!make_places(&stocking))
@@ -144,15 +187,12 @@ bool stock_items(const struct options *options, stockd_client *client, size_t *s
         size_t left = options->items - first;
         size_t count = left < QUERY_SKUS ? left : QUERY_SKUS;
 
-        /* A query is a blocking call: nothing else may be in flight. */
-        if (!await_replies(client, 0) ||
-            !find_available(&stocking, (uint32_t)first, count, available))
-            return false;
-        for (size_t i = 0; i < count; i++) {
-            if (!stock_item(&stocking, (uint32_t)(first + i), available[i]))
+        while (!stock_batch(&stocking, first, count)) {
+            if (!stocking.lost || !move_on(&stocking))
                 return false;
         }
+        moving_served(&stocking.moving);
     }
     *stocked = stocking.stocked;
-    return await_replies(client, 0);
+    return true;
 }

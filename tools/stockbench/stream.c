@@ -13,18 +13,83 @@ bool broke_off(const char *what, const char *why)
     return false;
 }
 
-static bool lost(const struct stream *stream)
-{
-    fprintf(stderr, "stockbench: %s\n", stockd_error_message(stream->client));
-    return false;
-}
-
 bool stream_watch(const struct load *load, struct stream *stream, int operation, uint32_t events)
 {
     struct epoll_event event = { .events = events, .data.ptr = stream };
 
     if (epoll_ctl(load->epoll, operation, stockd_fd(stream->client), &event) < 0)
         return broke_off("epoll_ctl", strerror(errno));
+    return true;
+}
+
+/* ---- Moving to another node ------------------------------------------------------------------ */
+
+static bool has_code(stockd_value error, const char *code)
+{
+    const char *text;
+    stockd_value part;
+    size_t len;
+
+    return stockd_array_at(error, 0, &part) && stockd_value_str(part, &text, &len) &&
+           len == strlen(code) && memcmp(text, code, len) == 0;
+}
+
+/* The connection is of no more use. False: there is no other. */
+static bool lost(struct load *load, struct stream *stream)
+{
+    if (!stream->kept) {
+        fprintf(stderr, "stockbench: %s\n", stockd_error_message(stream->client));
+        return false;
+    }
+    if (stream->moving.lost)
+        return true;
+    moving_lost(&stream->moving, result_now());
+    load->lost++;
+    stream->pending_len = stream->partial_len = 0;
+    return stream_watch(load, stream, EPOLL_CTL_DEL, 0);
+}
+
+/* Whether the node is not the primary, so that another one is to be asked. */
+static bool follow(const struct stream *stream, stockd_value error)
+{
+    if (!stream->kept || !(has_code(error, "not_primary") || has_code(error, "read_only")))
+        return false;
+    stockd_reply reply = { .code = has_code(error, "not_primary") ? "not_primary" : "read_only" };
+
+    (void)stockd_array_at(error, 2, &reply.details);
+    return stockd_follow(stream->client, &reply);
+}
+
+/* All that is in flight is to be written again. */
+static bool send_again(struct load *load, struct stream *stream)
+{
+    stream->pending_at = stream->pending_len = 0;
+    for (uint32_t i = 0; i < stream->in_flight; i++) {
+        size_t at = (stream->expected + i) & load->mask;
+
+        memcpy(stream->pending + stream->pending_len, stream->kept + at * load->request_max,
+               stream->asked[at].length);
+        stream->pending_len += stream->asked[at].length;
+    }
+    load->lost--;
+    stream->resent = stream->expected + stream->in_flight;
+    load->result->moves++;
+    load->result->resent += stream->in_flight;
+    return stream_watch(load, stream, EPOLL_CTL_ADD,
+                        stream->pending_len > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+bool streams_resume(struct load *load, uint64_t now)
+{
+    for (size_t i = 0; i < load->options->connections && load->lost > 0; i++) {
+        struct stream *stream = &load->streams[i];
+        enum moved moved = MOVED_NOT_YET;
+
+        if (stream->moving.lost)
+            moved = moving_try(&stream->moving, stream->client, now);
+        if (moved == MOVED_NOWHERE || (moved == MOVED && !send_again(load, stream)))
+            return false;
+    }
     return true;
 }
 
@@ -76,14 +141,22 @@ static void note_replies(struct load *load, struct stream *stream, uint32_t coun
     }
 }
 
+/* A confirm that was sent again behind which the order was fulfilled: it was done the first time,
+ * and its reply lost. */
+static bool was_done(const struct stream *stream, const struct asked *asked, stockd_value error)
+{
+    return asked->kind == ASK_CONFIRM && (int32_t)(stream->expected - stream->resent) < 0 &&
+           has_code(error, "wrong_state");
+}
+
 static void note_outcome(struct load *load, struct stream *stream, const struct asked *asked,
                          const struct reply *reply)
 {
     struct result *result = load->result;
 
-    if (reply->error) {
-        stockd_value error = { reply->error, reply->error_len };
+    stockd_value error = { reply->error, reply->error_len };
 
+    if (reply->error && !was_done(stream, asked, error)) {
         result_note_error(result, asked->kind, error, load->options->workload->flash);
         return;
     }
@@ -110,6 +183,9 @@ static ssize_t parse_replies(struct load *load, struct stream *stream, const uns
             return -1;
         if (reply.len == 0)
             break;
+        if (reply.error && follow(stream, (stockd_value){ reply.error, reply.error_len }))
+            return lost(load, stream) ? (ssize_t)at : -1; /* those behind it are sent again, too */
+        moving_served(&stream->moving);
         note_outcome(load, stream, asked, &reply);
         at += reply.len;
         stream->expected++;
@@ -131,15 +207,17 @@ static bool receive_once(struct load *load, struct stream *stream, uint64_t *now
     if (n == 0)
         return true;
     if (n < 0)
-        return lost(stream);
+        return lost(load, stream);
     size_t len = stream->partial_len + (size_t)n;
     ssize_t used = parse_replies(load, stream, load->in, len, &count);
     if (used < 0)
         return broke_off("not a reply to the request", load->options->address);
-    stream->partial_len = len - (size_t)used;
+    if (!stream->moving.lost)
+        stream->partial_len = len - (size_t)used;
     if (stream->partial_len > MAX_REPLY)
         return broke_off("a reply is too long", load->options->address);
     memcpy(stream->partial, load->in + used, stream->partial_len);
+    *full = *full && !stream->moving.lost;
     if (load->measuring)
         load->result->bytes_in += (uint64_t)n;
     note_replies(load, stream, count, *now);
@@ -166,7 +244,7 @@ static bool write_out(struct load *load, struct stream *stream, const unsigned c
     ptrdiff_t n = stockd_send_bytes(stream->client, bytes, len);
 
     if (n < 0)
-        return lost(stream);
+        return lost(load, stream);
     if (load->measuring)
         load->result->bytes_out += (uint64_t)n;
     if ((size_t)n == len)
@@ -184,7 +262,7 @@ bool stream_flush(struct load *load, struct stream *stream)
     ptrdiff_t n = stockd_send_bytes(stream->client, stream->pending + stream->pending_at,
                                     stream->pending_len);
     if (n < 0)
-        return lost(stream);
+        return lost(load, stream);
     if (load->measuring)
         load->result->bytes_out += (uint64_t)n;
     stream->pending_at += (size_t)n;
@@ -202,10 +280,14 @@ bool stream_send(struct load *load, struct stream *stream, size_t count, uint64_
 
     assert(count >= 1);
     assert(stream->pending_len == 0); /* L2 */
+    assert(!stream->moving.lost);     /* L3 */
     for (size_t i = 0; i < count; i++) {
-        uint32_t msgid = stream->traffic.next_msgid;
+        size_t at = stream->traffic.next_msgid & load->mask;
+        unsigned char *request = end;
 
-        end = traffic_next(&stream->traffic, end, &stream->asked[msgid & load->mask]);
+        end = traffic_next(&stream->traffic, request, &stream->asked[at]);
+        if (stream->kept)
+            memcpy(stream->kept + at * load->request_max, request, (size_t)(end - request));
     }
     *batch = (struct batch){ .time = now, .index = load->offered, .count = (uint32_t)count };
     load->offered += count;

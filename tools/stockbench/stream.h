@@ -13,6 +13,7 @@
 
 #include <stockd/client.h>
 
+#include "tools/stockbench/moving.h"
 #include "tools/stockbench/options.h"
 #include "tools/stockbench/progress.h"
 #include "tools/stockbench/reply.h"
@@ -36,11 +37,15 @@ struct batch {
  * L1: the batches from first_batch on add up to in_flight, which never exceeds the window; each
  * batch has at least one request, so as many slots as the window has are enough.
  * L2: pending holds what the socket did not take; while it is not empty, no request is made.
+ * L3: with several addresses `kept` holds all requests in flight. When the connection is lost, or
+ * one is refused because the node is not the primary, these are sent again as they were, with their
+ * ids and in their order, once another node is connected to. Until then no request is made.
  */
 struct stream {
     stockd_client *client;
     uint32_t in_flight;
     uint32_t expected; /* msgid of the oldest in flight */
+    uint32_t resent;   /* msgid behind those that were sent again */
     uint32_t first_batch;
     uint32_t batches;
     uint64_t free_since; /* when it last became able to take a request; ns */
@@ -51,6 +56,8 @@ struct stream {
     size_t pending_len;
     unsigned char *pending; /* room for a whole window */
     unsigned char *partial; /* room for MAX_REPLY; the incomplete reply at the end of a receive */
+    unsigned char *kept;    /* a place for each of `asked`; NULL: one address */
+    struct moving moving;
     struct traffic traffic;
 };
 
@@ -61,6 +68,8 @@ struct load {
     struct stream *streams;
     struct choice choice;
     uint32_t mask;
+    size_t request_max; /* bytes */
+    size_t lost;        /* streams without a connection */
     size_t in_flight;
     uint64_t replies; /* ever */
     int epoll;
@@ -86,7 +95,8 @@ bool stream_watch(const struct load *load, struct stream *stream, int operation,
 
 static inline bool stream_free(const struct load *load, const struct stream *stream)
 {
-    return stream->pending_len == 0 && stream->in_flight < load->options->window; /* L2 */
+    return stream->pending_len == 0 && !stream->moving.lost && /* L2, L3 */
+           stream->in_flight < load->options->window;
 }
 
 /* Makes and sends count requests: at least 1, at most what the window has room for. */
@@ -94,6 +104,10 @@ bool stream_send(struct load *load, struct stream *stream, size_t count, uint64_
 
 /* Continues with what the socket did not take. */
 bool stream_flush(struct load *load, struct stream *stream);
+
+/* Connects those that were lost and whose time has come, and sends again what they had in flight.
+ * False: a node cannot be found. */
+bool streams_resume(struct load *load, uint64_t now);
 
 /* Reads and processes what arrived; *now is when that was. */
 bool stream_receive(struct load *load, struct stream *stream, uint64_t *now);

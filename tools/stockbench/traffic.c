@@ -401,6 +401,8 @@ static unsigned char *put_follow_up(struct traffic *traffic, unsigned char *to, 
     return to;
 }
 
+static_assert(MAX_MESSAGE <= UINT16_MAX, "the length of every message has room");
+
 unsigned char *traffic_next(struct traffic *traffic, unsigned char *to, struct asked *asked)
 {
     unsigned char *end;
@@ -411,8 +413,11 @@ unsigned char *traffic_next(struct traffic *traffic, unsigned char *to, struct a
         enum ask ask = next_ask(traffic);
 
         end = put(traffic, ask, to);
-        *asked = (struct asked){ traffic->serial, (uint8_t)ask, traffic->units };
+        *asked = (struct asked){ .serial = traffic->serial,
+                                 .kind = (uint8_t)ask,
+                                 .units = traffic->units };
     }
+    asked->length = (uint16_t)(end - to);
     put_msgid(to, traffic->next_msgid++);
     return end;
 }

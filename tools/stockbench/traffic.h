@@ -44,6 +44,7 @@ struct asked {
     uint32_t serial; /* of the id */
     uint8_t kind;    /* enum ask */
     uint8_t units;   /* that it moves if it succeeds */
+    uint16_t length; /* of its message */
 };
 
 /* What one connection sends; separate, so that no two share a cache line or a counter. */
