@@ -16,6 +16,7 @@ enum {
     SILENCE_MS = 15000, /* proxies close a connection that is silent for longer */
     RETRY_MS = 100,
     RETRY_MOST_MS = 2000,
+    BEHIND_MS = 5000, /* another node has what this one told by then */
 };
 
 /* Sees that the client goes away, which libmicrohttpd does not while it is suspended. */
@@ -247,6 +248,19 @@ static void on_subscribed(struct stream *stream, const stockd_reply *reply)
     pump(stream);
 }
 
+/* Another node of a cluster, which will soon have what the client has been told. */
+static bool is_behind(struct stream *stream, bool resync, uint64_t lsn)
+{
+    int64_t now = stream->worker->now_ms;
+    if (!resync || lsn >= stream->since || !stream->worker->upstream.several) {
+        stream->behind_ms = 0;
+        return false;
+    }
+    if (stream->behind_ms == 0)
+        stream->behind_ms = now;
+    return now - stream->behind_ms < BEHIND_MS;
+}
+
 static void on_page(struct stream *stream, const stockd_reply *reply)
 {
     uint64_t next = stream->since, lsn = 0, last = UINT64_MAX;
@@ -256,6 +270,13 @@ static void on_page(struct stream *stream, const stockd_reply *reply)
         (void)stockd_value_bool(flag, &resync);
     (void)stockd_map_u64(reply->result, "next", &next);
     (void)stockd_map_u64(reply->result, "lsn", &lsn);
+    if (is_behind(stream, resync, lsn)) {
+        stream->state = STREAM_RESTING;
+        stream->dirty = true;
+        stream->next_page_ms = stream->worker->now_ms + PACE_MS;
+        pump(stream);
+        return;
+    }
     size_t before = stream->text.len;
     if (resync)
         stream_text_resync(&stream->text, lsn);

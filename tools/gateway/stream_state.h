@@ -33,6 +33,7 @@ struct stream {
     int64_t retry_ms, backoff_ms;
     int64_t next_page_ms; /* not before */
     int64_t spoken_ms;    /* when something was written last */
+    int64_t behind_ms;    /* since when the node has not yet what the client has; 0: it has */
     struct dial dial;
     stockd_client *client;
     char token[TOKEN_MAX + 1];

@@ -8,10 +8,15 @@
  *
  *   U1  A call is in exactly one place: with a link, in flight; in its lane, waiting for the first
  *       link; or done. `done` is called once.
- *   U2  A call that was in flight when its connection was lost is sent again, once, if it may be;
- *       otherwise it is done as `engine_away`, and what became of it is not known.
+ *   U2  A call that was in flight when its connection was lost is sent again, once, if it may be,
+ *       and with several nodes until its time is over; otherwise it is done as `engine_away`, and
+ *       what became of it is not known.
  *   U3  At most one connection of a lane is being opened. Calls wait for it only while the lane has
  *       no other.
+ *   U4  A call that was refused by a node that is not the primary was not done: it goes to another.
+ *       That node's connection takes no more calls, and once none is in flight its client moves.
+ *   U5  Once a change has shown where the primary is, all connections move there, those for
+ *       questions too: who was told that a change is done finds it done.
  */
 #ifndef GATEWAY_UPSTREAM_H
 #define GATEWAY_UPSTREAM_H
@@ -45,7 +50,7 @@ struct call {
     void (*done)(struct call *call, const struct answer *answer);
     void *owner;
     struct pool *pool; /* upstream's own */
-    bool resent;
+    bool resent;       /* it was lost in flight: it may have been done */
 };
 
 struct upstream_settings {
@@ -64,6 +69,8 @@ struct upstream {
     unsigned pool_count;
     struct link *unflushed;
     unsigned dialing; /* dials under way */
+    bool several;     /* nodes of a cluster */
+    unsigned changes; /* of the primary, as far as its connections have followed */
     const int64_t *now_ms;
 };
 

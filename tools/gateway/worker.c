@@ -141,6 +141,7 @@ bool worker_start(struct worker *worker, const struct gateway *gateway)
         .inbox = &worker->inbox,
         .settings = { .connections = gateway->options.connections,
                       .call_ms = gateway->options.call_s * 1000 },
+        .several = strchr(gateway->options.engine.address, ',') != NULL,
         .now_ms = &worker->now_ms,
     };
     if (!watcher_open(&worker->watcher) || !inbox_open(&worker->inbox))
