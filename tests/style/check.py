@@ -56,7 +56,7 @@ MAY_INCLUDE = {
 MAY_SEE = {
     "liburing": ("protocol/uring.", "bench/echo"),
     "openssl": ("access/", "protocol/tls", "protocol/transport_tls", "cluster/", "client/", "tools/", "tests/", "bench/"),
-    "msgpack": ("protocol/", "client/", "tools/", "tests/", "bench/regress/"),
+    "msgpack": ("protocol/", "cluster/values.c", "client/", "tools/", "tests/", "bench/regress/"),
     "glib": ("zones/",),
     "hiredis": ("mirror/", "tools/", "tests/", "bench/peers/", "examples/"),
     "nghttp2": ("cluster/grpc", "tests/unit/test_grpc"),
