@@ -427,6 +427,13 @@ int cluster_get(const struct cluster *cluster, const char *folder, const char *n
     return etcd_range(cluster->etcd, &range, call.tag, call.deadline_ms);
 }
 
+int cluster_get_batch(const struct cluster *cluster, uint64_t number, struct cluster_call call)
+{
+    struct key key;
+    const struct etcd_range range = { .key = key_of_log(cluster, &key, number) };
+    return etcd_range(cluster->etcd, &range, call.tag, call.deadline_ms);
+}
+
 /* The end of a folder's keys: its name, with the byte after '/' in place of that. */
 static struct text end_of(const struct cluster *cluster, struct key *key, const char *folder)
 {

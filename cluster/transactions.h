@@ -159,6 +159,8 @@ enum leave_verdict cluster_judge_leave(const struct etcd_reply *reply);
 /* One key: "term", or "kept/" and a node's name. */
 int cluster_get(const struct cluster *cluster, const char *folder, const char *name,
                 struct cluster_call call);
+/* log/N alone. */
+int cluster_get_batch(const struct cluster *cluster, uint64_t number, struct cluster_call call);
 /* All keys of a folder: "kept/" or "node/". */
 int cluster_list(const struct cluster *cluster, const char *folder, struct cluster_call call);
 /* `beat` and `handover`, and what lies between, but not kept/. */
