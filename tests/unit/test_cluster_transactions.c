@@ -163,7 +163,7 @@ Test(cluster_transactions, an_append_is_refused_by_number_and_by_term)
     cr_assert_eq(append(old, 3, "third"), APPEND_EARLY);
     cr_assert_eq(append(old, 2, "second"), APPEND_COMMITTED);
     cr_assert_eq(append(old, 2, "second"), APPEND_COMMITTED, "its own bytes are there");
-    cr_assert_eq(append(old, 2, "another"), APPEND_REFUSED);
+    cr_assert_eq(append(old, 2, "other!"), APPEND_REFUSED, "as long");
     cr_assert_eq(append(old, 1, "another"), APPEND_REFUSED);
     wrong = old;
     wrong.version++;
