@@ -74,6 +74,8 @@ uint64_t batch_make(void *batch, uint32_t length, const struct batch_seal *seal)
     assert(span <= BATCH_BYTES_MAX);
     assert(seal->promised < seal->number);
     assert(length == 0 || !(seal->flags & BATCH_LEAP)); /* F17 */
+    assert(!(seal->flags & BATCH_REPLICATED) ||
+           seal->number - seal->promised <= JOURNAL_BATCHES); /* F19 */
     struct batch_header header = {
         .first_lsn = seal->first_lsn,
         .length = length,
@@ -117,8 +119,10 @@ static bool has_unknown_flags(const struct batch_header *header)
 static bool header_is_sound(const struct batch_header *header)
 {
     bool leaps = (header->flags & BATCH_LEAP) != 0;
+    bool replicated = (header->flags & BATCH_REPLICATED) != 0;
     return !has_unknown_flags(header) && header->length % 8 == 0 &&
-           (!leaps || header->length == 0) && /* F17 */
+           (!leaps || header->length == 0) &&                                       /* F17 */
+           (!replicated || header->number - header->promised <= JOURNAL_BATCHES) && /* F19 */
            header->length <= BATCH_BYTES_MAX - sizeof *header && header->promised < header->number;
 }
 

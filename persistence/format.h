@@ -73,6 +73,19 @@
  *     earliest. So if the chain ends with such a batch and the next segment is missing, that is
  *     corruption, unless a mark says that the chain ends there (F14).
  *
+ * F19 A batch with the flag BATCH_REPLICATED was made by a cluster's primary (docs/CLUSTER.md). The
+ *     watermark that it states is that of the cluster: the last batch that was committed, which is
+ *     at least the one JOURNAL_BATCHES before it. That need not be on this disk. What is: batch
+ *     n + JOURNAL_BATCHES is written only once batch n is durable, by the primary that makes it
+ *     and by a standby that is given it. So for F8 it states as durable the batch JOURNAL_BATCHES
+ *     before it, and all before that.
+ *
+ * F20 Segments of a cluster are the same byte by byte on all nodes. So there a segment states no
+ *     creation time, no batch is made at an opening or a clean stop (F12), and where a batch lies
+ *     depends on nothing but what lies before it: in the next segment if the largest record might
+ *     not fit in the current one and either its last batch leads on (F18) or it is full to its
+ *     last block; else in the current one.
+ *
  * F8 has a limit that no checksum can lift: damage to the last batches, which were in flight
  * together, looks like writes torn by a power cut. So damage there is cut off, although it may have
  * been acknowledged, until a later batch, or a clean close, states it durable (F6, F12). With
@@ -92,7 +105,10 @@ enum {
     BLOCK_BYTES = 4096,
     FORMAT_VERSION = 3,
     FIRST_SEQUENCE = 1,
+    JOURNAL_BATCHES = 3,       /* that are in flight at once, at most (F7) */
     BATCH_BYTES_MAX = 1 << 20, /* header, records and padding */
+    /* In a cluster: header and records, as a log that others hold limits what it takes. */
+    BATCH_REPLICATED_MAX = 128 << 10,
     BATCH_HEADER_BYTES = 72,
     /* Room for a batch of one record, whatever its size. */
     BATCH_ROOM_MIN =
@@ -110,8 +126,9 @@ enum {
 enum batch_flag {
     BATCH_EARLY = 1,
     BATCH_LEAP = 2,
-    BATCH_LEADS_ON = 4, /* F18 */
-    BATCH_FLAGS = BATCH_EARLY | BATCH_LEAP | BATCH_LEADS_ON,
+    BATCH_LEADS_ON = 4,   /* F18 */
+    BATCH_REPLICATED = 8, /* F19 */
+    BATCH_FLAGS = BATCH_EARLY | BATCH_LEAP | BATCH_LEADS_ON | BATCH_REPLICATED,
 };
 
 /* The first 64 bytes of a segment's first block; the rest of the block is zero. */
@@ -122,7 +139,7 @@ struct segment_header {
     uint64_t sequence;    /* as in the file's name */
     uint64_t bytes;       /* size of the file; a multiple of block_bytes */
     uint64_t directory_id;
-    uint64_t created_ms; /* wall clock */
+    uint64_t created_ms; /* wall clock; 0: in a cluster (F20) */
     uint64_t zero;
     uint64_t checksum; /* XXH3 of the whole block with this field zero */
 };
@@ -133,7 +150,7 @@ struct batch_header {
     uint32_t length;    /* bytes of the records; a multiple of 8 */
     uint32_t flags;     /* of enum batch_flag; others are reserved for later versions */
     uint64_t number;    /* 1, 2, 3, ... over all segments */
-    uint64_t promised;  /* the durable watermark (F6); 0: none yet */
+    uint64_t promised;  /* the durable watermark (F6), or the committed one (F19); 0: none yet */
     uint64_t previous;  /* checksum of the previous batch; 0 in the very first */
     uint64_t time_ms;   /* engine time; never less than in the previous batch */
     uint64_t content;   /* XXH3 of what follows the header, to the end of the last block */
@@ -145,6 +162,7 @@ _Static_assert(sizeof(struct segment_header) == 64, "as in the file");
 _Static_assert(sizeof(struct batch_header) == BATCH_HEADER_BYTES, "as in the file");
 _Static_assert(sizeof(struct batch_header) <= 512, "in the first sector, whatever the disk's size");
 _Static_assert(BATCH_ROOM_MIN <= BATCH_BYTES_MAX, "a batch takes any record");
+_Static_assert(BATCH_ROOM_MIN <= BATCH_REPLICATED_MAX, "in a cluster, too");
 _Static_assert(4 * SEGMENT_BYTES_MAX <= LSN_LEAP, "two unsynced segments, and the ring (F17)");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files hold integers as memory does");
 
@@ -173,6 +191,14 @@ static inline uint32_t batch_span(uint32_t length)
 static inline uint64_t batch_end_lsn(const struct batch_header *header)
 {
     return header->first_lsn + (header->flags & BATCH_LEAP ? LSN_LEAP : header->length);
+}
+
+/* F8: everything up to that batch was on this disk when that header was written there. */
+static inline uint64_t batch_states_durable(const struct batch_header *header)
+{
+    if (!(header->flags & BATCH_REPLICATED))
+        return header->promised;
+    return header->number > JOURNAL_BATCHES ? header->number - JOURNAL_BATCHES : 0; /* F19 */
 }
 
 /* What batch_make needs besides the records. */

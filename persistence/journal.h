@@ -12,8 +12,9 @@
  * inside looks again (persistence/combining_lock.h).
  *
  * What a reply waits for is a policy over watermarks (persistence/watermark.h): that of the disk,
- * or that of the kernel, or none (persistence/durability.h). log->acknowledged moves in
- * journal_done only; if no reply waits, it is UINT64_MAX from the opening on.
+ * or that of the kernel, or none (persistence/durability.h); in a cluster, that of what is
+ * committed (persistence/journal_node.h). log->acknowledged moves in journal_done and
+ * journal_committed only; if no reply waits, it is UINT64_MAX from the opening on.
  *
  * A failed or short write and a failed sync are final: log->failed is set, journal_next hands out
  * nothing, nothing more is acknowledged, no sync is retried. If only the next segment cannot be
@@ -29,11 +30,13 @@
 #include "persistence/durability.h"
 #include "persistence/error.h"
 #include "persistence/file.h"
+#include "persistence/format.h"
 #include "persistence/recovery_base.h"
+#include "persistence/replication_port.h"
 
 struct journal;
 
-enum { JOURNAL_BATCHES = 3, JOURNAL_SLOTS = JOURNAL_BATCHES + 2 };
+enum { JOURNAL_SLOTS = JOURNAL_BATCHES + 2 };
 
 struct journal_options {
     const char *directory;        /* the data directory; created if absent */
@@ -42,6 +45,10 @@ struct journal_options {
     bool init;                    /* the directory has no journal: begin one, whatever is there */
     struct log *log;              /* untouched since log_init; outlives the journal */
     const struct file_ops *files; /* NULL: file_system; outlives the journal */
+    /* NULL: the engine works alone. Else it is a node of a cluster; then durability is `always`,
+     * and what is said of opening in persistence/journal_node.h holds. Outlives the journal. */
+    const struct replication_port *replication;
+    uint64_t directory_id; /* of a cluster, which a journal must have; 0: any, a new one if fresh */
 
     void *context; /* first argument of the callbacks below, any of which may be NULL */
     /* This process has locked the directory, and has read nothing from it yet. */
@@ -68,7 +75,7 @@ struct journal_opened {
     uint64_t lsn;           /* where the log begins now; greater if it has leapt */
     uint64_t last_time_ms; /* engine time of the last batch, 0 if none: time must not go below it */
     uint64_t records;
-    uint64_t batches;
+    uint64_t batches;          /* number of the last one */
     uint64_t cut_bytes;        /* of a torn tail */
     bool fresh;                /* the directory was empty */
     bool stopped;              /* the previous run ended with a clean stop */
@@ -124,6 +131,7 @@ void journal_abandon(struct journal *journal);
 struct journal_metrics {
     uint64_t written_lsn;   /* handed to the kernel up to here */
     uint64_t durable_lsn;   /* on disk up to here */
+    uint64_t committed_lsn; /* in a cluster: committed up to here; else 0 */
     uint64_t recovered_lsn; /* where the journal ended at opening */
     uint64_t batches;       /* since opening, as are the next five */
     uint64_t records;

@@ -74,6 +74,37 @@ void journal_take_next(struct journal *journal)
     atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
 }
 
+void journal_begin_next(struct journal *journal)
+{
+    uint64_t now_ms = journal->replication ? 0 : journal_wall_ms(journal); /* F20 */
+    preallocation_begin(&journal->next, journal->current.sequence + 1, journal->segment_bytes,
+                        now_ms);
+}
+
+bool journal_next_is_due(const struct journal *journal)
+{
+    const struct segment *current = &journal->current;
+    const struct preallocation *next = &journal->next;
+    if (segment_room(current) < BATCH_ROOM_MIN)
+        return true;
+    if (current->used < current->bytes / 4)
+        return false;
+    if (next->step != PREALLOCATION_ZEROING)
+        return true;
+    assert(next->zeroed <= next->bytes);
+    /* zeroed / next->bytes against used / current->bytes, without dividing. */
+    uint64_t zeroed = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
+    uint64_t used = (current->used - current->bytes / 4) / BLOCK_BYTES;
+    return zeroed <= 2 * used * (next->bytes / BLOCK_BYTES);
+}
+
+void journal_note_next(struct journal *journal)
+{
+    assert(journal->next.step == PREALLOCATION_READY);
+    atomic_store_explicit(&journal->counters.next_ready, true, memory_order_relaxed);
+    counter_add(&journal->counters.segments, 1);
+}
+
 /* ---- batches ---- */
 
 static uint64_t count_records(const unsigned char *at, uint32_t length)
@@ -91,11 +122,35 @@ unsigned char *journal_buffer(const struct journal *journal)
     return journal->buffers + (journal->framed.number + 1) % JOURNAL_BATCHES * BATCH_BYTES_MAX;
 }
 
+void journal_advance(struct journal *journal, const struct batch_header *batch)
+{
+    struct segment *current = &journal->current;
+    uint32_t span = batch_span(batch->length);
+    assert(batch->number == journal->framed.number + 1);
+    assert(current->used + span <= current->bytes);
+    journal->previous = batch->checksum;
+    journal->time_ms = batch->time_ms;
+    journal->leads_on = batch->flags & BATCH_LEADS_ON;
+    journal->framed = (struct log_position){ batch_end_lsn(batch), batch->number };
+    current->used += span;
+    current->end = journal->framed;
+
+    struct journal_counters *counters = &journal->counters;
+    const unsigned char *records = (const unsigned char *)batch + sizeof *batch;
+    counter_add(&counters->batches, 1);
+    counter_add(&counters->records, count_records(records, batch->length));
+    counter_add(&counters->record_bytes, batch->length);
+    counter_add(&counters->file_bytes, span);
+    counter_set(&counters->segment_used, current->used);
+}
+
 void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uint32_t *span)
 {
     struct segment *current = &journal->current;
     unsigned char *batch = journal_buffer(journal);
-    uint64_t durable = watermark_read(&journal->watermarks, WATERMARK_DISK).number;
+    bool replicated = journal->replication;
+    enum watermark stated = replicated ? WATERMARK_COMMITTED : WATERMARK_DISK; /* F6, F19 */
+    uint64_t durable = watermark_read(&journal->watermarks, stated).number;
     assert(length % 8 == 0);
     *span = batch_span(length);
     assert(*span <= BATCH_BYTES_MAX);
@@ -105,11 +160,11 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uin
     assert(journal->framed.number - watermark_read(&journal->watermarks, WATERMARK_KERNEL).number <
            JOURNAL_BATCHES); /* J3 */
     assert(journal->framed.number - durable < JOURNAL_BATCHES ||
-           journal->durability != DURABILITY_ALWAYS); /* F7 */
-    journal->time_ms = journal_wall_ms(journal);
+           journal->durability != DURABILITY_ALWAYS); /* F7, F19 */
     uint64_t left = segment_takes_batch(current->bytes, current->used + *span);
-    journal->leads_on = left < BATCH_ROOM_MIN && journal->next.step == PREALLOCATION_READY;
-    flags |= journal->leads_on ? BATCH_LEADS_ON : 0U;
+    bool leads_on = left < BATCH_ROOM_MIN && journal->next.step == PREALLOCATION_READY;
+    flags |= leads_on ? BATCH_LEADS_ON : 0U;
+    flags |= replicated ? BATCH_REPLICATED : 0U;
     struct batch_seal seal = {
         .directory_id = journal->directory_id,
         .first_lsn = journal->framed.lsn,
@@ -117,19 +172,9 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uin
         .number = journal->framed.number + 1,
         .promised = durable,
         .previous = journal->previous,
-        .time_ms = journal->time_ms,
+        .time_ms = journal_wall_ms(journal),
     };
     assert(seal.promised < seal.number); /* F6 */
-    journal->previous = batch_make(batch, length, &seal);
-    const struct batch_header *made = (const struct batch_header *)(const void *)batch;
-    journal->framed = (struct log_position){ batch_end_lsn(made), seal.number };
-    current->used += *span;
-    current->end = journal->framed;
-
-    struct journal_counters *counters = &journal->counters;
-    counter_add(&counters->batches, 1);
-    counter_add(&counters->records, count_records(batch + sizeof(struct batch_header), length));
-    counter_add(&counters->record_bytes, length);
-    counter_add(&counters->file_bytes, *span);
-    counter_set(&counters->segment_used, current->used);
+    batch_make(batch, length, &seal);
+    journal_advance(journal, (const struct batch_header *)(const void *)batch);
 }

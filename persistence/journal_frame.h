@@ -32,8 +32,24 @@ static inline bool journal_must_lead_on(const struct journal *journal)
 /* Batches go to that segment from now on. */
 void journal_use_segment(struct journal *journal, const struct segment *segment);
 
+/* F20: the next batch lies in the next segment. */
+static inline bool journal_must_leave(const struct journal *journal)
+{
+    return segment_room(&journal->current) < BATCH_ROOM_MIN && !journal_must_lead_on(journal);
+}
+
 /* READY -> current -> retired. */
 void journal_take_next(struct journal *journal);
+
+/* IDLE -> OPENING: the segment after the current one. */
+void journal_begin_next(struct journal *journal);
+
+/* Preallocation begins when the current segment is a quarter full, and runs at twice the current
+ * segment's pace: it is done at three quarters, and never takes the disk for itself. */
+bool journal_next_is_due(const struct journal *journal);
+
+/* It has become READY. */
+void journal_note_next(struct journal *journal);
 
 /* The buffer of the next batch, which begins with the header. */
 unsigned char *journal_buffer(const struct journal *journal);
@@ -41,5 +57,8 @@ unsigned char *journal_buffer(const struct journal *journal);
 /* Makes the batch of the `length` bytes of records in that buffer after the header; the caller
  * writes it at current.used - *span. flags: BATCH_LEAP or 0. */
 void journal_frame(struct journal *journal, uint32_t length, uint32_t flags, uint32_t *span);
+
+/* A batch that was made, or given, is the last one: it lies in the current segment. */
+void journal_advance(struct journal *journal, const struct batch_header *batch);
 
 #endif

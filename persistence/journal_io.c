@@ -10,6 +10,7 @@
 
 #include "engine/base/probe.h"
 #include "persistence/journal_frame.h"
+#include "persistence/journal_node.h"
 
 static bool has_failed(const struct journal *journal)
 {
@@ -23,8 +24,7 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Final; only the first failure counts. Any thread. */
-static void fail(struct journal *journal, int error, const char *what)
+void journal_fail(struct journal *journal, int error, const char *what)
 {
     if (atomic_exchange_explicit(&journal->failing, true, memory_order_relaxed))
         return;
@@ -92,10 +92,8 @@ static void after_preallocation(struct journal *journal, const struct io_slot *s
     struct preallocation *next = &journal->next;
     assert(next->sequence == journal->current.sequence + 1); /* F2 */
     preallocation_advance(next, &slot->request, slot->result);
-    if (next->step == PREALLOCATION_READY) {
-        atomic_store_explicit(&journal->counters.next_ready, true, memory_order_relaxed);
-        counter_add(&journal->counters.segments, 1);
-    }
+    if (next->step == PREALLOCATION_READY)
+        journal_note_next(journal);
 }
 
 /* Frees the sync and preallocation slots that are done. */
@@ -116,9 +114,20 @@ static void reap(struct journal *journal)
     }
 }
 
+/* Batches that are not written up to that watermark. */
+static uint64_t batches_beyond(const struct journal *journal, enum watermark which)
+{
+    return journal->framed.number - watermark_read(&journal->watermarks, which).number;
+}
+
+/* Batches that have their slots (J3). */
 static uint64_t batches_under_way(const struct journal *journal)
 {
-    return journal->framed.number - watermark_read(&journal->watermarks, WATERMARK_KERNEL).number;
+    uint64_t unwritten = batches_beyond(journal, WATERMARK_KERNEL);
+    if (!journal->replication)
+        return unwritten;
+    uint64_t uncommitted = batches_beyond(journal, WATERMARK_COMMITTED);
+    return unwritten > uncommitted ? unwritten : uncommitted;
 }
 
 /* True if the current segment has room for any record; moves on to the next one if it must and
@@ -127,7 +136,7 @@ static bool find_room(struct journal *journal)
 {
     if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
         return true;
-    if (batches_under_way(journal) > 0) /* J4 */
+    if (batches_beyond(journal, WATERMARK_KERNEL) > 0) /* J4 */
         return false;
     if (journal->next.step == PREALLOCATION_READY && journal->retired.fd < 0) {
         journal->waiting = false;
@@ -136,7 +145,7 @@ static bool find_room(struct journal *journal)
         return true;
     }
     if (journal->next.step == PREALLOCATION_FAILED)
-        fail(journal, journal->next.error, "cannot create the next segment");
+        journal_fail(journal, journal->next.error, "cannot create the next segment");
     if (!journal->waiting)
         counter_add(&journal->counters.waits, 1);
     journal->waiting = true;
@@ -146,7 +155,7 @@ static bool find_room(struct journal *journal)
 static uint32_t drain(struct journal *journal, unsigned char *batch)
 {
     uint64_t room = segment_room(&journal->current);
-    size_t most = room < BATCH_BYTES_MAX ? (size_t)room : BATCH_BYTES_MAX;
+    size_t most = room < journal->batch_bytes_max ? (size_t)room : journal->batch_bytes_max;
     size_t header = sizeof(struct batch_header);
     assert(log_head(journal->log) == journal->framed.lsn);
     return (uint32_t)log_drain(journal->log, batch + header, most - header);
@@ -184,6 +193,10 @@ static bool find_batch(struct journal *journal, bool idle, struct file_request *
     };
     hand_out(journal, (unsigned)(journal->framed.number % JOURNAL_BATCHES), request,
              journal->framed);
+    const struct replication_port *replication = journal->replication;
+    if (replication) /* after the slot's `end` is set, which journal_committed reads */
+        replication->append(replication->context, journal->framed.number, batch,
+                            (uint32_t)sizeof(struct batch_header) + length);
     return true;
 }
 
@@ -216,34 +229,13 @@ static bool find_sync(struct journal *journal, struct file_request *request)
     return true;
 }
 
-/* Preallocation begins when the current segment is a quarter full, and runs at twice the current
- * segment's pace: it is done at three quarters, and never takes the disk for itself. */
-static bool is_preallocation_due(const struct journal *journal)
-{
-    const struct segment *current = &journal->current;
-    const struct preallocation *next = &journal->next;
-    if (segment_room(current) < BATCH_ROOM_MIN)
-        return true;
-    if (current->used < current->bytes / 4)
-        return false;
-    if (next->step != PREALLOCATION_ZEROING)
-        return true;
-    assert(next->zeroed <= next->bytes);
-    /* zeroed / next->bytes against used / current->bytes, without dividing. */
-    uint64_t zeroed = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
-    uint64_t used = (current->used - current->bytes / 4) / BLOCK_BYTES;
-    return zeroed <= 2 * used * (next->bytes / BLOCK_BYTES);
-}
-
 static bool find_preallocation(struct journal *journal, struct file_request *request)
 {
     struct preallocation *next = &journal->next;
-    if (!is_free(&journal->slots[SLOT_PREALLOCATION]) || !is_preallocation_due(journal))
+    if (!is_free(&journal->slots[SLOT_PREALLOCATION]) || !journal_next_is_due(journal))
         return false;
-    if (next->step == PREALLOCATION_IDLE) {
-        preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
-                            journal_wall_ms(journal));
-    }
+    if (next->step == PREALLOCATION_IDLE)
+        journal_begin_next(journal);
     assert(next->step == PREALLOCATION_READY ||
            next->sequence == journal->current.sequence + 1); /* F2 */
     if (!preallocation_request(next, request))
@@ -320,7 +312,7 @@ static void take_result(struct journal *journal, const struct file_request *requ
     if (request->slot == SLOT_PREALLOCATION || request->kind == FILE_CLOSE)
         return;
     if (result < 0 || is_short) {
-        fail(journal, is_short ? -ENOSPC : result, what_failed(request));
+        journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
         return;
     }
     if (request->slot == SLOT_SYNC && !has_failed(journal))
@@ -380,6 +372,32 @@ bool journal_done(struct journal *journal, const struct file_request *request, i
     return journal_next(journal, false, next);
 }
 
+/* Whether a worker has to look: something waits for a slot, or one was turned away meanwhile. What
+ * was in the log before a worker looked for a slot in vain is seen here, or it sees the commit
+ * (G1). */
+static bool has_work(struct journal *journal)
+{
+    if (!combining_lock_enter(&journal->requests))
+        return false; /* the one inside looks again */
+    bool work = log_has_claims(journal->log);
+    while (!combining_lock_leave(&journal->requests))
+        work = true;
+    return work;
+}
+
+bool journal_committed(struct journal *journal, uint64_t number)
+{
+    struct log_position before = watermark_read(&journal->watermarks, WATERMARK_COMMITTED);
+    const struct io_slot *slot = &journal->slots[number % JOURNAL_BATCHES];
+    assert(journal->replication);
+    if (number <= before.number || has_failed(journal))
+        return false;
+    assert(slot->end.number == number); /* J3 */
+    watermark_raise(&journal->watermarks, WATERMARK_COMMITTED, slot->end);
+    acknowledge(journal); /* W4 */
+    return has_work(journal);
+}
+
 uint64_t journal_next_sync_ms(const struct journal *journal)
 {
     const struct io_slot *slot = &journal->slots[SLOT_SYNC];
@@ -402,6 +420,7 @@ void journal_metrics(const struct journal *journal, struct journal_metrics *metr
     *metrics = (struct journal_metrics){
         .written_lsn = watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn,
         .durable_lsn = watermark_read(&journal->watermarks, WATERMARK_DISK).lsn,
+        .committed_lsn = watermark_read(&journal->watermarks, WATERMARK_COMMITTED).lsn,
         .recovered_lsn = journal->recovered_lsn,
         GET(batches),
         GET(records),
@@ -451,6 +470,17 @@ void journal_perform_all(struct journal *journal)
     bool more = journal_next(journal, false, &request);
     while (more)
         more = journal_done(journal, &request, file_perform(journal->files, &request), &request);
+}
+
+void journal_perform_syncs(struct journal *journal)
+{
+    struct file_request request;
+    acknowledge(journal);
+    reap(journal);
+    while (!has_failed(journal) && find_sync(journal, &request)) {
+        finish(journal, &request, file_perform(journal->files, &request));
+        reap(journal);
+    }
 }
 
 /* True if its request was performed, but its result was not reaped. */

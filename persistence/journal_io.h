@@ -8,11 +8,17 @@
 
 #include "persistence/journal_state.h"
 
+/* Sets log->failed. Final; only the first failure counts. Any thread. */
+void journal_fail(struct journal *journal, int error, const char *what);
+
 /* A request was handed out, but its result was not handed in. */
 bool journal_is_under_way(const struct journal *journal);
 
 /* Performs all requests synchronously, until none is left. */
 void journal_perform_all(struct journal *journal);
+
+/* The same of what is made already: no batch. */
+void journal_perform_syncs(struct journal *journal);
 
 /* Accounts for files that a performed request opened or closed but whose result was not reaped, so
  * that each is closed once. */

@@ -12,6 +12,7 @@
 #include "engine/base/memory.h"
 #include "persistence/journal_frame.h"
 #include "persistence/journal_io.h"
+#include "persistence/journal_node.h"
 #include "persistence/recovery.h"
 #include "persistence/stop_mark.h"
 
@@ -47,6 +48,8 @@ static void raise_all(struct journal *journal, struct log_position position)
 {
     watermark_raise(&journal->watermarks, WATERMARK_DISK, position);
     watermark_raise(&journal->watermarks, WATERMARK_KERNEL, position);
+    if (journal->replication)
+        watermark_raise(&journal->watermarks, WATERMARK_COMMITTED, position);
 }
 
 /* Writes a batch without records, which states that all before it is durable (F12). Synchronous.
@@ -84,8 +87,11 @@ static bool takes_direct_writes(const struct journal *journal)
     return error == 0;
 }
 
-static int start_fresh(struct journal *journal, struct error *why)
+static int start_fresh(struct journal *journal, uint64_t directory_id, struct error *why)
 {
+    journal->directory_id = directory_id;
+    if (directory_id != 0)
+        return 0;
     if (getrandom(&journal->directory_id, sizeof journal->directory_id, 0) !=
         (ssize_t)sizeof journal->directory_id)
         return error_system(why, -EIO, "cannot get random bytes");
@@ -113,7 +119,9 @@ static int open_found(struct journal *journal, const struct replay_result *found
 /* Moves on to the next segment if the current one is full. */
 static void leave_full(struct journal *journal)
 {
-    if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
+    bool leaves = journal->replication ? journal_must_leave(journal) /* F20 */
+                                       : segment_room(&journal->current) < BATCH_ROOM_MIN;
+    if (!leaves)
         return;
     if (journal->current.fd >= 0) /* recovery has synced all of it */
         journal->files->close(journal->files->context, journal->current.fd);
@@ -133,8 +141,7 @@ static int open_segments(struct journal *journal, const struct replay_result *fo
         error = open_found(journal, found, why);
     if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN &&
         next->step == PREALLOCATION_IDLE) {
-        preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
-                            journal_wall_ms(journal));
+        journal_begin_next(journal);
         counter_add(&journal->counters.segments, 1);
     }
     /* Also opens one that was found, so that it is ready at once. */
@@ -159,10 +166,25 @@ static bool must_leap(const struct journal *journal, const struct journal_opened
     return (found->flags & BATCH_EARLY) != 0;
 }
 
-/* The opening's batch. */
+/* The opening's batch. In a cluster there is none: what it would say, the first one says that this
+ * journal makes, if it does. The thread that opens it stays inside the lock (J6). */
+static int begin_to_follow(struct journal *journal, const struct replay_result *found,
+                           struct journal_opened *opened)
+{
+    bool alone = combining_lock_enter(&journal->requests);
+    assert(alone);
+    (void)alone;
+    journal->follows = true;
+    journal->leaps = must_leap(journal, opened, found);
+    opened->lsn = journal->framed.lsn;
+    return 0;
+}
+
 static int write_first_batch(struct journal *journal, const struct journal_options *options,
                              const struct replay_result *found, struct journal_opened *opened)
 {
+    if (journal->replication)
+        return begin_to_follow(journal, found, opened);
     bool leaps = must_leap(journal, opened, found);
     int error = write_empty_batch(journal, leaps ? BATCH_LEAP : 0);
     if (error)
@@ -221,7 +243,13 @@ static int recover(struct journal *journal, const struct journal_options *option
         .fresh = found->last_sequence == 0,
         .stopped = found->stopped,
     };
-    return opened->fresh ? start_fresh(journal, why) : 0;
+    if (opened->fresh)
+        return start_fresh(journal, options->directory_id, why);
+    if (options->directory_id == 0 || options->directory_id == found->directory_id)
+        return 0;
+    return error_set(why, -EXDEV,
+                     "%s has the journal %016" PRIx64 ", and the cluster's is %016" PRIx64,
+                     options->directory, found->directory_id, options->directory_id);
 }
 
 static void start_log(struct journal *journal)
@@ -249,6 +277,9 @@ static int open_all(struct journal *journal, const struct journal_options *optio
 {
     struct replay_result found;
     int error = journal_check_segment_bytes(journal->segment_bytes, why);
+    if (!error && journal->replication && journal->durability != DURABILITY_ALWAYS)
+        error = error_set(why, -EINVAL, "a cluster syncs: durability must be \"%s\"",
+                          durability_name(DURABILITY_ALWAYS));
     if (!error)
         error = journal_open_directory(journal, options, why);
     if (error)
@@ -327,7 +358,10 @@ int journal_open(struct journal **journal, const struct journal_options *options
     made->files = options->files ? options->files : &file_system;
     made->log = options->log;
     made->durability = options->durability;
-    made->watermarks.required = durability_requires(options->durability);
+    made->replication = options->replication;
+    made->batch_bytes_max = made->replication ? BATCH_REPLICATED_MAX : BATCH_BYTES_MAX;
+    made->watermarks.required =
+        made->replication ? 1U << WATERMARK_COMMITTED : durability_requires(options->durability);
     made->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
     made->context = options->context;
     made->say = options->say;
@@ -346,27 +380,52 @@ int journal_open(struct journal **journal, const struct journal_options *options
 
 /* ---- closing ---- */
 
+/* All that was made or taken is written. What a primary has not made into a batch yet is dropped:
+ * nobody was told of it. */
+static int finish_batches(struct journal *journal, struct error *why)
+{
+    int error = 0;
+    if (!journal->replication)
+        journal_perform_all(journal);
+    else if (journal->follows)
+        error = journal_flush(journal, why);
+    else
+        journal_perform_syncs(journal);
+    if (log_has_failed(journal->log)) {
+        *why = journal->failure;
+        return -EIO;
+    }
+    assert(journal->replication || !log_has_claims(journal->log));
+    assert(journal->retired.fd < 0); /* it was synced and closed */
+    return error;
+}
+
+/* Alone: with the batch of a clean stop (F12). */
+static int sync_all(struct journal *journal, struct error *why)
+{
+    const struct file_ops *files = journal->files;
+    int error = files->sync(files->context, journal->current.fd);
+    assert(error ||
+           watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn == journal->framed.lsn);
+    if (!error && !journal->replication) {
+        raise_all(journal, journal->framed);
+        error = write_empty_batch(journal, 0);
+    }
+    return error ? error_system(why, error, "cannot close the journal") : 0;
+}
+
 static int close_in_order(struct journal *journal, struct error *why)
 {
     const struct file_ops *files = journal->files;
     if (journal_is_under_way(journal))
         return error_set(why, -EBUSY, "a journal request never completed");
-    journal_perform_all(journal);
-    if (atomic_load_explicit(&journal->log->failed, memory_order_acquire)) {
-        *why = journal->failure;
-        return -EIO;
-    }
-    assert(!log_has_claims(journal->log));
-    assert(journal->retired.fd < 0); /* journal_perform_all has synced and closed it */
-    int error = files->sync(files->context, journal->current.fd);
-    if (!error) {
-        assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn == journal->framed.lsn);
-        raise_all(journal, journal->framed);
-        error = write_empty_batch(journal, 0);
-    }
+    int error = finish_batches(journal, why);
+    if (!error)
+        error = sync_all(journal, why);
     if (error)
-        return error_system(why, error, "cannot close the journal");
-    assert(journal->framed.number > 0); /* F12 */
+        return error;
+    if (journal->framed.number == 0)
+        return 0; /* a node that has got nothing yet */
     assert(watermark_read(&journal->watermarks, WATERMARK_DISK).number == journal->framed.number);
     struct stop_mark stop = {
         .directory_id = journal->directory_id,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The journal's internals, for journal_open.c (opening and closing), journal_directory.c (locking
- * the directory first), journal_frame.c (batches and segments) and journal_io.c (requests).
+ * the directory first), journal_frame.c (batches and segments), journal_io.c (requests) and
+ * journal_node.c (a cluster's node).
  *
  * J1  Fields marked "requests" below are read and written only by the thread inside that lock, or
  *     before the first worker starts or after the last one ends.
@@ -9,7 +10,8 @@
  *     performer's release-store of SLOT_DONE; the thread inside the lock acquires that and frees
  *     the slot.
  * J3  Batch n goes out on slot n % JOURNAL_BATCHES, and only once batch n - JOURNAL_BATCHES is
- *     reaped. Batches complete in any order; the thread inside the lock `order` reaps them in
+ *     reaped, and in a cluster also committed: until both, that one has the slot's buffer and its
+ *     `end`. Batches complete in any order; the thread inside the lock `order` reaps them in
  *     theirs. So the watermarks rise in order, and never past a batch that is not complete.
  * J4  At most two segments hold data that is not durable: the current one, and the retired one
  *     before it. The writer does not leave the current one until the retired one is synced and
@@ -18,6 +20,9 @@
  *     would hold up a thread that only hands in a result. Everything is a request. Nor does it
  *     write to the operator, whose terminal or pipe may be stuck: it sets a bit in `untold`, and a
  *     thread that has found nothing more to do writes the line, outside the lock.
+ * J6  In a cluster a journal first follows: one thread gives it batches, and performs its own I/O.
+ *     From the opening until it leads that thread is inside `requests`; so no other makes a batch,
+ *     and J5 does not hold: whoever is turned away waits for nothing.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -38,6 +43,14 @@ enum { SYNC_INTERVAL_MS = 1000 };
 /* The batches' slots come first. */
 enum { SLOT_SYNC = JOURNAL_BATCHES, SLOT_PREALLOCATION };
 _Static_assert(SLOT_PREALLOCATION + 1 == JOURNAL_SLOTS, "as the header says");
+
+/* Batches that a journal which follows was given, and has not written yet: one after the other in
+ * `buffers`, as they will lie in the current segment. */
+struct given_batches {
+    unsigned count;
+    uint32_t bytes;
+    uint64_t offset; /* of the first one, in the segment */
+};
 
 /* Bits of journal->untold. */
 enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };
@@ -88,6 +101,8 @@ struct journal {
     struct log *log;
     enum durability durability;
     uint64_t segment_bytes;
+    uint32_t batch_bytes_max;                   /* header and records */
+    const struct replication_port *replication; /* NULL: alone */
     uint64_t directory_id;
     uint64_t first_sequence; /* of the segments at opening */
     uint64_t recovered_lsn;  /* where they ended */
@@ -117,6 +132,9 @@ struct journal {
     uint64_t time_ms;           /* its time */
     bool leads_on;              /* it says that the next segment is there (F18) */
     bool waiting;               /* a batch waits for the next segment */
+    bool follows;               /* J6 */
+    bool leaps;                 /* J6: the first batch that it makes leaps (F17) */
+    struct given_batches given; /* J6 */
 
     struct io_slot slots[JOURNAL_SLOTS];
     struct watermarks watermarks; /* which thread raises which: W1 */

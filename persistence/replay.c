@@ -16,22 +16,26 @@ void replay_begin(struct replay *replay, const struct replay_target *target,
         replay->at = *from;
 }
 
-bool replay_continues(const struct replay *replay, const struct batch_header *header)
+bool batch_continues(const struct journal_position *at, const struct batch_header *header)
 {
-    const struct journal_position *at = &replay->at;
     return header->number == at->number + 1 && header->first_lsn == at->lsn &&
            header->previous == at->checksum && header->time_ms >= at->time_ms;
 }
 
-/* ---- judging a batch ---- */
+bool replay_continues(const struct replay *replay, const struct batch_header *header)
+{
+    return batch_continues(&replay->at, header);
+}
 
-static bool fill_batch(const struct batch_header *header, const unsigned char *bytes)
+bool batch_is_filled(const struct batch_header *header, const unsigned char *bytes)
 {
     struct record_cursor records = records_of(bytes, header->length, header->first_lsn);
     while (record_next(&records)) {
     }
     return records.left == 0;
 }
+
+/* ---- judging a batch ---- */
 
 static int judge(const struct replay *replay, const struct batch_header *header,
                  const unsigned char *records, struct error *why)
@@ -43,7 +47,7 @@ static int judge(const struct replay *replay, const struct batch_header *header,
                          " does not continue the chain, which ends with batch %" PRIu64
                          " at lsn %" PRIu64,
                          header->number, header->first_lsn, at->number, at->lsn);
-    if (!fill_batch(header, records)) /* F11 */
+    if (!batch_is_filled(header, records)) /* F11 */
         return error_set(why, -EILSEQ, "the batch is valid, but its records are not");
     return 0;
 }

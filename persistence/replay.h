@@ -49,7 +49,13 @@ struct replay {
 void replay_begin(struct replay *replay, const struct replay_target *target,
                   const struct journal_position *from);
 
-/* F4, except for the file offset: the batch with that header is the next one. */
+/* F4, except for the file offset: the batch with that header is the one after `at`. */
+bool batch_continues(const struct journal_position *at, const struct batch_header *header);
+
+/* F11: the records of a batch fill it; aligned to 8. */
+bool batch_is_filled(const struct batch_header *header, const unsigned char *records);
+
+/* batch_continues, after the last batch. */
 bool replay_continues(const struct replay *replay, const struct batch_header *header);
 
 /*

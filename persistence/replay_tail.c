@@ -74,7 +74,7 @@ static enum journal_step judge_block(void *context, const struct journal_block *
         is_where_the_chain_goes_on(tail))
         tail->suspect = (struct suspect){ reader->sequence, reader->offset, true };
     if (batch_header_check(block->bytes, block->available, result->directory_id, &header) &&
-        header.promised > result->number) /* F8, F16: whether it is valid or torn */
+        batch_states_durable(&header) > result->number) /* F8, F16: whether valid or torn */
         return journal_walk_fail(&walk->cursor, refuse_tail(walk, &tail->suspect, &header));
     count_tail(tail, block);
     return JOURNAL_ON;

@@ -177,7 +177,7 @@ static void note_durable(struct scrubbing *s, const struct batch_header *header)
         bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER ||
                        finding->kind == FINDING_MARK;
         if (certain || (finding->first_number == 0 && before) ||
-            (finding->first_number > 0 && finding->first_number <= header->promised))
+            (finding->first_number > 0 && finding->first_number <= batch_states_durable(header)))
             finding->promised = true;
         before = finding->promised;
     }

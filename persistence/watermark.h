@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Watermarks: named positions that say how far the log has come; and what is acknowledged, which is
- * a policy over them. A replicated log would be one more watermark, required beside the disk's or
- * in its place.
+ * a policy over them.
  *
  * W1  A watermark only rises, and one thread at a time raises it: the enum below says which. It is
  *     raised after what it states is true: release. Any thread reads it, with acquire: what it
@@ -31,9 +30,11 @@ struct log_position {
 };
 
 enum watermark {
-    WATERMARK_KERNEL, /* handed to the kernel: a kill loses nothing. The thread inside `order` */
-    WATERMARK_DISK,   /* on the local disk. The thread inside `order`, if a completed write is
+    WATERMARK_KERNEL,    /* handed to the kernel: a kill loses nothing. The thread inside `order` */
+    WATERMARK_DISK,      /* on the local disk. The thread inside `order`, if a completed write is
                        * durable; else the performer of the sync, one at a time */
+    WATERMARK_COMMITTED, /* by the cluster, if there is one. The caller of journal_committed, one
+                          * thread; before the journal leads, the thread that gives it batches */
     WATERMARKS,
 };
 

@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "engine/log/record.h"
+#include "persistence/journal_node.h"
 #include "persistence/journal_state.h"
 #include "tests/support/random.h"
 
@@ -100,6 +101,8 @@ int rig_open(struct rig *rig)
         .init = rig->init,
         .log = &rig->log,
         .files = rig->files,
+        .replication = rig->replication,
+        .directory_id = rig->directory_id,
         .context = rig,
         .apply = check_record,
         .on_leap = leap,
@@ -125,6 +128,16 @@ int rig_open(struct rig *rig)
     assert(opened.lsn == rig->opened.lsn);
     rig->opened = opened;
     return 0;
+}
+
+int rig_lead(struct rig *rig, uint64_t records)
+{
+    struct journal_lead lead;
+    log_start_at(&rig->log, journal_end(rig->journal).lsn);
+    int error = journal_lead(rig->journal, &lead, &rig->why);
+    rig->found = rig->appended = records;
+    rig->opened.lsn = lead.lsn;
+    return error;
 }
 
 uint64_t rig_append(struct rig *rig)

@@ -25,7 +25,9 @@ struct rig {
     enum durability durability;
     uint64_t segment_bytes;
     bool init;
-    const struct file_ops *files; /* NULL: the real ones */
+    const struct file_ops *files;               /* NULL: the real ones */
+    const struct replication_port *replication; /* NULL: alone */
+    uint64_t directory_id;                      /* of a cluster */
     uint64_t seed;
     uint32_t longest; /* bytes of the longest record; 0: 256 */
     uint64_t wall_ms;
@@ -50,6 +52,10 @@ uint32_t rig_record(const struct rig *rig, uint64_t n, void *buffer);
 
 /* As journal_open; the log is made here. */
 int rig_open(struct rig *rig);
+
+/* As journal_lead, once the log stands where the journal ends: all that it was given was applied.
+ * records: that should exist now. */
+int rig_lead(struct rig *rig, uint64_t records);
 
 /* Puts the next record in the log; returns its LSN, or 0 if there is no room. */
 uint64_t rig_append(struct rig *rig);
