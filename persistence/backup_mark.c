@@ -8,6 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "persistence/mark_file.h"
+
 static uint64_t checksum_of(const struct backup_mark *mark)
 {
     return XXH3_64bits(mark, offsetof(struct backup_mark, checksum));
@@ -25,70 +27,47 @@ int backup_paths_of(struct backup_paths *paths, const char *backup)
     return error;
 }
 
-static int judge(const struct backup_mark *mark, const char *path, struct error *why)
+static struct mark_file file_in(const struct file_ops *files, const char *backup)
+{
+    return (struct mark_file){ files, backup, BACKUP_MARK_NAME, BACKUP_MARK_UNFINISHED };
+}
+
+static int judge(const struct backup_mark *mark, const char *backup, struct error *why)
 {
     if (memcmp(mark->magic, BACKUP_MARK_MAGIC, sizeof mark->magic) != 0 ||
         mark->checksum != checksum_of(mark))
-        return error_set(why, -EILSEQ, "%s is damaged, or is not the mark of a backup", path);
+        return error_set(why, -EILSEQ, "%s/%s is damaged, or is not the mark of a backup", backup,
+                         BACKUP_MARK_NAME);
     if (mark->version != BACKUP_MARK_VERSION || mark->tail > 1)
-        return error_set(why, -ENOTSUP, "%s: written by a later version", path);
+        return error_set(why, -ENOTSUP, "%s/%s: written by a later version", backup,
+                         BACKUP_MARK_NAME);
     return 0;
 }
 
 int backup_mark_read(struct backup_mark *mark, bool *found, const struct file_ops *files,
                      const char *backup, struct error *why)
 {
-    struct path path;
+    const struct mark_file file = file_in(files, backup);
     *mark = (struct backup_mark){ 0 };
     *found = false;
-    int error = path_join(&path, backup, BACKUP_MARK_NAME);
-    if (error)
-        return error_system(why, error, "%s", backup);
-    int fd = files->open(files->context, path.text, O_RDONLY);
-    if (fd == -ENOENT)
-        return 0;
-    if (fd < 0)
-        return error_system(why, fd, "cannot open %s", path.text);
-    ssize_t n = file_read_all(files, fd, mark, sizeof *mark, 0);
-    files->close(files->context, fd);
+    ssize_t n = mark_file_read(&file, mark, sizeof *mark, why);
     if (n < 0)
-        return error_system(why, (int)n, "cannot read %s", path.text);
+        return n == -ENOENT ? 0 : (int)n;
     *found = true;
     if ((size_t)n < sizeof *mark)
-        return error_set(why, -EILSEQ, "%s is cut off", path.text);
-    return judge(mark, path.text, why);
-}
-
-static int write_beside(const struct backup_mark *mark, const struct file_ops *files,
-                        const char *path)
-{
-    int fd = files->open(files->context, path, O_RDWR | O_CREAT | O_TRUNC);
-    if (fd < 0)
-        return fd;
-    int error = file_write_all(files, fd, mark, sizeof *mark, 0);
-    if (!error)
-        error = files->sync(files->context, fd);
-    files->close(files->context, fd);
-    return error;
+        return error_set(why, -EILSEQ, "%s/%s is cut off", backup, BACKUP_MARK_NAME);
+    return judge(mark, backup, why);
 }
 
 int backup_mark_write(const struct backup_mark *mark, const struct file_ops *files,
                       const char *backup, struct error *why)
 {
-    struct path from, to;
+    const struct mark_file file = file_in(files, backup);
     struct backup_mark made = *mark;
     memcpy(made.magic, BACKUP_MARK_MAGIC, sizeof made.magic);
     made.version = BACKUP_MARK_VERSION;
     made.checksum = checksum_of(&made);
-    int error = path_join(&from, backup, BACKUP_MARK_UNFINISHED);
-    if (!error)
-        error = path_join(&to, backup, BACKUP_MARK_NAME);
-    if (!error)
-        error = write_beside(&made, files, from.text);
-    if (!error)
-        error = files->rename(files->context, from.text, to.text);
-    if (!error)
-        error = file_sync_directory_at(files, backup);
+    int error = mark_file_write(&file, &made, sizeof made);
     return error ? error_system(why, error, "cannot write the mark of the backup in %s", backup)
                  : 0;
 }

@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "persistence/mark_file.h"
 #include "persistence/segment.h"
 
 static uint64_t checksum_of(const struct stop_mark *mark)
@@ -31,49 +32,31 @@ static int judge(const struct stop_mark *mark, ssize_t bytes, struct error *why)
     return 0;
 }
 
+static struct mark_file file_in(const struct file_ops *files, const char *directory)
+{
+    return (struct mark_file){ files, directory, STOP_MARK_NAME, STOP_MARK_UNFINISHED };
+}
+
 int stop_mark_read(struct stop_mark *mark, const struct file_ops *files, const char *directory,
                    struct error *why)
 {
-    struct path path;
-    *mark = (struct stop_mark){ .number = 0 };
-    int error = path_join(&path, directory, STOP_MARK_NAME);
-    if (error)
-        return error_system(why, error, "%s", directory);
-    int fd = files->open(files->context, path.text, O_RDONLY);
-    if (fd == -ENOENT)
-        return 0;
-    if (fd < 0)
-        return error_system(why, fd, "cannot open %s", path.text);
+    const struct mark_file file = file_in(files, directory);
     unsigned char bytes[sizeof *mark + 1]; /* one more, to detect a longer file */
-    ssize_t n = file_read_all(files, fd, bytes, sizeof bytes, 0);
-    files->close(files->context, fd);
+    *mark = (struct stop_mark){ .number = 0 };
+    ssize_t n = mark_file_read(&file, bytes, sizeof bytes, why);
     if (n < 0)
-        return error_system(why, (int)n, "cannot read %s", path.text);
+        return n == -ENOENT ? 0 : (int)n;
     memcpy(mark, bytes, sizeof *mark);
-    error = judge(mark, n, why);
+    int error = judge(mark, n, why);
     if (error)
         mark->number = 0;
-    return error;
-}
-
-static int write_unfinished(const struct stop_mark *mark, const struct file_ops *files,
-                            const char *path)
-{
-    int fd = files->open(files->context, path, O_RDWR | O_CREAT | O_TRUNC);
-    if (fd < 0)
-        return fd;
-    int error = file_write_all(files, fd, mark, sizeof *mark, 0);
-    if (!error)
-        error = files->sync(files->context, fd);
-    files->close(files->context, fd);
     return error;
 }
 
 int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
                     const char *directory, struct error *why)
 {
-    struct path from;
-    struct path to;
+    const struct mark_file file = file_in(files, directory);
     struct stop_mark made = *mark;
     assert(mark->number > 0);
     assert(mark->sequence >= FIRST_SEQUENCE && mark->directory_id != 0);    /* F2 */
@@ -81,15 +64,7 @@ int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
     memcpy(made.magic, STOP_MARK_MAGIC, sizeof made.magic);
     made.version = STOP_MARK_VERSION;
     made.checksum = checksum_of(&made);
-    int error = path_join(&from, directory, STOP_MARK_UNFINISHED);
-    if (!error)
-        error = path_join(&to, directory, STOP_MARK_NAME);
-    if (!error)
-        error = write_unfinished(&made, files, from.text);
-    if (!error)
-        error = files->rename(files->context, from.text, to.text);
-    if (!error)
-        error = file_sync_directory_at(files, directory);
+    int error = mark_file_write(&file, &made, sizeof made);
     return error ? error_system(why, error, "cannot write the clean-stop mark in %s", directory)
                  : 0;
 }
