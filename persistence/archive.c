@@ -126,12 +126,26 @@ static int find_folders(const struct file_ops *files, const char *directory, str
 
 /* ---- looking ---- */
 
-/* The size of an archived segment, and its header, which is all zero if it cannot be read. */
-static int look_at(const struct file_ops *files, const char *path, uint64_t *bytes,
-                   struct segment_header *header)
+/* When a segment was made: by its header; in a cluster (F20), by its first batch. 0: unknown. */
+static uint64_t time_of(const struct segment_header *header, const unsigned char *blocks,
+                        size_t bytes)
 {
-    unsigned char block[BLOCK_BYTES];
+    struct batch_header batch;
+    if (header->created_ms != 0)
+        return header->created_ms;
+    bool whole =
+        batch_header_check(blocks + BLOCK_BYTES, bytes - BLOCK_BYTES, header->directory_id, &batch);
+    return whole ? batch.time_ms : 0;
+}
+
+/* The size of an archived segment, its header, which is all zero if it cannot be read, and when it
+ * was made. */
+static int look_at(const struct file_ops *files, const char *path, uint64_t *bytes,
+                   struct segment_header *header, uint64_t *made_ms)
+{
+    unsigned char blocks[2 * BLOCK_BYTES]; /* the header's, and the first one of a batch */
     bool good = false;
+    *made_ms = 0;
     int fd = files->open(files->context, path, O_RDONLY);
     if (fd < 0)
         return fd;
@@ -142,10 +156,11 @@ static int look_at(const struct file_ops *files, const char *path, uint64_t *byt
     ssize_t n = start && zstd && !error ? file_read_all(files, fd, start, size, 0) : -ENOMEM;
     if (n > 0) {
         ZSTD_inBuffer in = { start, (size_t)n, 0 };
-        ZSTD_outBuffer out = { block, sizeof block, 0 };
+        ZSTD_outBuffer out = { blocks, sizeof blocks, 0 };
         bool whole =
-            !ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)) && out.pos == sizeof block;
-        good = whole && segment_header_check(block, header) == SEGMENT_VALID;
+            !ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)) && out.pos >= BLOCK_BYTES;
+        good = whole && segment_header_check(blocks, header) == SEGMENT_VALID;
+        *made_ms = good ? time_of(header, blocks, out.pos) : 0;
     }
     if (!good)
         *header = (struct segment_header){ .checksum = 0 };
@@ -162,12 +177,12 @@ static bool is_there(const struct file_ops *files, const char *journal, uint64_t
 {
     struct segment_header header, archived;
     struct error ignored;
-    uint64_t bytes;
+    uint64_t bytes, made_ms;
     int fd = segment_open(files, journal, sequence, O_RDONLY);
     if (fd < 0)
         return false;
     bool same = segment_read_header(files, fd, sequence, &header, &ignored) == 0 &&
-                look_at(files, named, &bytes, &archived) == 0 &&
+                look_at(files, named, &bytes, &archived, &made_ms) == 0 &&
                 memcmp(&header, &archived, sizeof header) == 0;
     files->close(files->context, fd);
     return same;
@@ -206,7 +221,7 @@ int archive_add(const struct file_ops *files, const char *directory, uint64_t se
 
 struct archived {
     uint64_t sequence, bytes;
-    uint64_t made_ms; /* creation time; if unreadable, that of the next one; 0: unknown */
+    uint64_t made_ms; /* if unreadable, that of the next one; 0: unknown */
 };
 
 struct archived_list {
@@ -254,9 +269,7 @@ static int read_list(const struct file_ops *files, const char *archive, struct a
         struct archived *at = &list->all[i];
         error = archived_path(&path, archive, at->sequence);
         if (!error)
-            error = look_at(files, path.text, &at->bytes, &header);
-        if (!error)
-            at->made_ms = header.created_ms;
+            error = look_at(files, path.text, &at->bytes, &header, &at->made_ms);
     }
     for (size_t i = list->count; i-- > 1;)
         if (list->all[i - 1].made_ms == 0)
