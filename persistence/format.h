@@ -42,7 +42,9 @@
  *     read, but does not continue the chain is corruption too: no crash makes one.
  * F10 To cut a tail off: remove the segments after the end's, the last one first, and sync the
  *     directory; then zero everything from the end on and sync. Nothing else is written before
- *     that. After a crash on the way F8 cuts the rest off again.
+ *     that. After a crash on the way F8 cuts the rest off again. Batches that a cluster never
+ *     committed continue the chain: of these the end's segment is zeroed first, because one of them
+ *     may lead on (F18).
  * F11 The records of a valid batch fill it exactly. If they do not, it is corruption anywhere.
  * F12 Each opening and each clean close writes a batch without records: what it states as durable
  *     turns damage to anything before it into corruption rather than a torn tail.

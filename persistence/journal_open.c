@@ -100,15 +100,45 @@ static int start_fresh(struct journal *journal, uint64_t directory_id, struct er
     return 0;
 }
 
+/* F20: an empty segment of an engine that ran alone is made anew, under its name. */
+static int judge_empty(const struct journal *journal, uint64_t sequence, bool *usable,
+                       struct error *why)
+{
+    const struct file_ops *files = journal->files;
+    struct segment_header header;
+    *usable = true;
+    if (!journal->replication)
+        return 0;
+    int fd = segment_open(files, journal->directory.text, sequence, O_RDONLY);
+    if (fd < 0)
+        return error_system(why, fd, "cannot open %s", segment_name(sequence).text);
+    int error = segment_read_header(files, fd, sequence, &header, why);
+    files->close(files->context, fd);
+    *usable = !error && header.created_ms == 0 && header.bytes == journal->segment_bytes;
+    return error;
+}
+
 /* Opens the segment where recovery ended; an empty segment after it becomes the next one. */
 static int open_found(struct journal *journal, const struct replay_result *found, struct error *why)
 {
+    bool usable = true;
+    int error = 0;
     assert(found->end_sequence <= found->last_sequence); /* F8 */
     assert(found->end_offset % BLOCK_BYTES == 0);
     counter_set(&journal->counters.segments, found->segments);
     journal->first_sequence = found->last_sequence - found->segments + 1;
     if (found->last_sequence > found->end_sequence)
+        error = judge_empty(journal, found->last_sequence, &usable, why);
+    if (!error && found->last_sequence > found->end_sequence && usable)
         preallocation_found(&journal->next, found->last_sequence, found->next_bytes);
+    if (!error && found->end_offset == BLOCK_BYTES)
+        error = judge_empty(journal, found->end_sequence, &usable, why);
+    if (error)
+        return error;
+    if (found->end_offset == BLOCK_BYTES && !usable) {
+        journal->current.sequence = found->end_sequence - 1;
+        return 0;
+    }
     if (found->end_offset == 0) { /* no segment after the snapshot: open_next creates one */
         journal->current.sequence = found->end_sequence;
         return 0;
@@ -217,6 +247,7 @@ static int recover(struct journal *journal, const struct journal_options *option
         .files = journal->files,
         .directory = journal->directory.text,
         .start = &opened->base.position,
+        .replication = journal->replication,
         .context = options->context,
         .on_record = options->apply,
         .on_prefetch = options->on_prefetch,
@@ -351,6 +382,8 @@ int journal_open(struct journal **journal, const struct journal_options *options
     *why = (struct error){ 0 };
     *opened = (struct journal_opened){ 0 };
     assert(options->durability <= DURABILITY_NONE);
+    assert(!options->replication ||
+           (options->replication->append && options->replication->compare));
     struct journal *made = aligned_alloc(64, (sizeof *made + 63) / 64 * 64);
     if (!made)
         return error_system(why, -ENOMEM, "cannot open the journal");

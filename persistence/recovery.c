@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "persistence/segment.h"
+#include "persistence/stop_mark.h"
 
 struct recovery {
     const struct replay_options *options;
@@ -122,10 +123,25 @@ static int zero_tail(const struct recovery *recovery)
     return 0;
 }
 
+/* What is cut off continues the chain. So if a crash comes on the way, nothing may be left of it
+ * that speaks of what is gone: neither the mark that names its last batch (F14) nor a batch that
+ * leads on to a removed segment (F18). */
+static int cut_uncommitted(const struct recovery *recovery)
+{
+    const struct replay_options *options = recovery->options;
+    int error = stop_mark_remove(options->files, options->directory, recovery->why);
+    return error ? error : zero_tail(recovery);
+}
+
 static void say_what_is_cut(const struct recovery *recovery)
 {
     const struct replay_result *result = recovery->result;
     struct segment_name name = segment_name(result->end_sequence);
+    static const char *const what[] = {
+        [TAIL_TORN] = "a torn write",
+        [TAIL_UNPROMISED] = "batches never confirmed to be on disk",
+        [TAIL_UNCOMMITTED] = "batches that the cluster never committed",
+    };
     char line[256];
     if (!recovery->say)
         return;
@@ -133,8 +149,7 @@ static void say_what_is_cut(const struct recovery *recovery)
         snprintf(
             line, sizeof line,
             "journal: cut off %" PRIu64 " bytes after %s offset %" PRIu64 " (lsn %" PRIu64 "): %s",
-            result->tail_bytes, name.text, result->end_offset, result->lsn,
-            result->tail == TAIL_TORN ? "a torn write" : "batches never confirmed to be on disk");
+            result->tail_bytes, name.text, result->end_offset, result->lsn, what[result->tail]);
         recovery->say(recovery->options->context, LOG_WARNING, line);
     }
     if (result->file_bytes < result->segment_bytes) {
@@ -160,7 +175,10 @@ int journal_recover(const struct replay_options *options,
         return error;
     assert(result->end_sequence <= result->last_sequence);
     say_what_is_cut(&recovery);
-    error = remove_later_segments(&recovery);
+    if (result->tail == TAIL_UNCOMMITTED)
+        error = cut_uncommitted(&recovery);
+    if (!error)
+        error = remove_later_segments(&recovery);
     if (!error)
         error = zero_tail(&recovery);
     return error;

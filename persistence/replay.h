@@ -55,7 +55,7 @@ bool batch_continues(const struct journal_position *at, const struct batch_heade
 /* F11: the records of a batch fill it; aligned to 8. */
 bool batch_is_filled(const struct batch_header *header, const unsigned char *records);
 
-/* batch_continues, after the last batch. */
+/* The same, after the last batch. */
 bool replay_continues(const struct replay *replay, const struct batch_header *header);
 
 /*

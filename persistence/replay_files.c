@@ -7,14 +7,17 @@
 
 #include "persistence/replay.h"
 #include "persistence/replay_tail.h"
+#include "persistence/replay_unsure.h"
 #include "persistence/snapshot_origin.h"
 
 /* The walk along the chain. */
 struct chain {
     struct replay_walk *walk;
     struct replay replay;
-    uint64_t first; /* number of its first segment */
-    bool accepted;  /* at least one batch of the open segment continues it */
+    struct journal_position at;   /* after its last batch */
+    struct unsure_batches unsure; /* its last batches, which `replay` has not got yet */
+    uint64_t first;               /* number of its first segment */
+    bool accepted;                /* at least one batch of the open segment continues it */
 };
 
 /* ---- batches ---- */
@@ -23,36 +26,81 @@ static void note_end(struct chain *chain, uint64_t offset)
 {
     const struct segment_reader *reader = &chain->walk->cursor.reader;
     struct replay_result *result = chain->walk->result;
-    const struct replay *replay = &chain->replay;
+    const struct journal_position *at = &chain->at;
     assert(offset % BLOCK_BYTES == 0 && offset <= reader->header.bytes); /* F4 */
-    assert(replay->at.lsn >= result->lsn && replay->at.number >= result->number);
-    result->lsn = replay->at.lsn;
-    result->number = replay->at.number;
-    result->checksum = replay->at.checksum;
-    result->time_ms = replay->at.time_ms;
-    result->records = replay->records;
+    assert(at->lsn >= result->lsn && at->number >= result->number);
+    result->lsn = at->lsn;
+    result->number = at->number;
+    result->checksum = at->checksum;
+    result->time_ms = at->time_ms;
+    result->records = chain->replay.records;
     result->end_sequence = reader->sequence;
     result->end_offset = offset;
     result->segment_bytes = reader->header.bytes;
     result->file_bytes = reader->file_bytes;
 }
 
-static int push(struct chain *chain, const struct batch_header *header,
-                const unsigned char *records)
+static int apply(struct chain *chain, const struct batch_header *header, uint64_t sequence,
+                 uint64_t offset)
+{
+    struct error why;
+    const unsigned char *records = (const unsigned char *)header + sizeof *header;
+    int error = replay_batch(&chain->replay, header, records, &why);
+    if (!error)
+        return 0;
+    return error_set(chain->walk->why, error, "%s: offset %" PRIu64 ": %s",
+                     segment_name(sequence).text, offset, why.text);
+}
+
+/* Applies those that were held back, up to that number. */
+static int apply_unsure(struct chain *chain, uint64_t number)
+{
+    const struct unsure_batch *batch = unsure_oldest(&chain->unsure);
+    while (batch && unsure_header(batch)->number <= number) {
+        int error = apply(chain, unsure_header(batch), batch->sequence, batch->offset);
+        if (error)
+            return error;
+        unsure_drop_oldest(&chain->unsure);
+        batch = unsure_oldest(&chain->unsure);
+    }
+    return 0;
+}
+
+/* It is applied once it is sure: at once, unless the journal is a node's and a cluster made it. */
+static int take(struct chain *chain, const struct batch_header *header)
+{
+    const struct segment_reader *reader = &chain->walk->cursor.reader;
+    struct replay_result *result = chain->walk->result;
+    bool unsure = chain->walk->options->replication && (header->flags & BATCH_REPLICATED);
+    if (unsure)
+        result->committed = header->promised;
+    int error = apply_unsure(chain, unsure ? header->promised : header->number);
+    if (error || !unsure)
+        return error ? error : apply(chain, header, reader->sequence, reader->offset);
+    const struct unsure_batch where = { .before = *result,
+                                        .sequence = reader->sequence,
+                                        .offset = reader->offset };
+    error = unsure_hold(&chain->unsure, header, &where);
+    return error ? error_system(chain->walk->why, error, "cannot read the journal") : 0;
+}
+
+static int push(struct chain *chain, const struct batch_header *header)
 {
     const struct replay_options *options = chain->walk->options;
     const struct segment_reader *reader = &chain->walk->cursor.reader;
     assert(chain->walk->cursor.directory_id == chain->walk->result->directory_id); /* F2 */
-    struct error why;
     if (options->on_batch) {
         int stop = options->on_batch(options->context, header, reader->sequence, reader->offset);
         if (stop)
             return stop;
     }
-    int error = replay_batch(&chain->replay, header, records, &why);
+    int error = take(chain, header);
     if (error)
-        return error_set(chain->walk->why, error, "%s: offset %" PRIu64 ": %s",
-                         segment_name(reader->sequence).text, reader->offset, why.text);
+        return error;
+    chain->at.lsn = batch_end_lsn(header);
+    chain->at.number = header->number;
+    chain->at.checksum = header->checksum;
+    chain->at.time_ms = header->time_ms;
     note_end(chain, reader->offset + batch_span(header->length));
     chain->walk->result->flags = header->flags;
     chain->walk->result->leads_on = header->flags & BATCH_LEADS_ON;
@@ -82,12 +130,12 @@ static enum journal_step take_block(void *context, const struct journal_block *b
         return journal_walk_refuse_unknown(cursor);
     if (block->verdict != BATCH_VALID)
         return JOURNAL_SKIP;
-    if (!replay_continues(&chain->replay, header))
+    if (!batch_continues(&chain->at, header))
         return judge_other(chain);
     if (header->number == stop->number && header->checksum != stop->batch_checksum) /* F14 */
         return journal_walk_refuse(cursor, -EILSEQ,
                                    "this is not the batch that the clean-stop mark names");
-    return journal_walk_judge(cursor, push(chain, header, block->bytes + sizeof *header));
+    return journal_walk_judge(cursor, push(chain, header));
 }
 
 /* ---- segments ---- */
@@ -124,21 +172,19 @@ static struct segment_list until_last(const struct replay_walk *walk)
     return list;
 }
 
-static int walk_chain(struct replay_walk *walk)
+static int walk_chain(struct chain *chain)
 {
+    struct replay_walk *walk = chain->walk;
     const struct replay_options *options = walk->options;
-    struct chain chain = { .walk = walk, .first = walk->result->end_sequence + 1 };
     const struct replay_target target = { options->context, options->on_record,
                                           options->on_prefetch, options->on_leap };
     const struct journal_visitor visitor = {
-        .context = &chain, .segment = take_segment, .block = take_block, .leave = leave_segment
+        .context = chain, .segment = take_segment, .block = take_block, .leave = leave_segment
     };
     const struct segment_list list = until_last(walk);
-    replay_begin(&chain.replay, &target, options->start);
-    int error = journal_walk(&walk->cursor, &list, chain.first, &visitor, walk->why);
-    if (!error)
-        replay_end(&chain.replay);
-    return error;
+    replay_begin(&chain->replay, &target, options->start);
+    chain->at = chain->replay.at;
+    return journal_walk(&walk->cursor, &list, chain->first, &visitor, walk->why);
 }
 
 /* ---- the whole ---- */
@@ -205,18 +251,58 @@ static int judge_end(struct replay_walk *walk)
     return error ? error : replay_judge_tail(walk);
 }
 
+/* What the tail's headers say is sure, and what the cluster says; the rest is a tail, too. */
+static int settle_unsure(struct chain *chain)
+{
+    struct replay_walk *walk = chain->walk;
+    const struct replication_port *cluster = walk->options->replication;
+    struct replay_result *result = walk->result;
+    if (!cluster)
+        return 0;
+    int error = apply_unsure(chain, result->committed);
+    if (error)
+        return error;
+    const struct replication_tail tail = unsure_tail(&chain->unsure, result->number);
+    uint64_t keep = tail.sure;
+    error = cluster->compare(cluster->context, &tail, &keep, walk->why);
+    if (error)
+        return error;
+    assert(keep >= tail.sure && keep <= tail.number);
+    error = apply_unsure(chain, keep);
+    result->records = chain->replay.records;
+    if (!error && chain->unsure.count > 0)
+        unsure_cut(&chain->unsure, result);
+    return error;
+}
+
+static int walk_segments(struct chain *chain)
+{
+    struct replay_walk *walk = chain->walk;
+    int error = 0;
+    if (walk->list.count > 0)
+        error = walk_chain(chain);
+    if (error)
+        return error;
+    if (walk->options->until)
+        return walk->list.count > 0 ? check_until(walk) : 0;
+    error = judge_end(walk);
+    return error ? error : settle_unsure(chain);
+}
+
 static int walk_all(struct replay_walk *walk)
 {
     const struct replay_options *options = walk->options;
-    if (walk->list.count == 0)
-        return options->until ? 0 : judge_end(walk);
-    int error = journal_cursor_init(&walk->cursor, options->files, options->directory);
+    struct chain chain = { .walk = walk, .first = walk->result->end_sequence + 1 };
+    assert(!options->replication || !options->until);
+    int error = walk->list.count == 0
+                    ? 0
+                    : journal_cursor_init(&walk->cursor, options->files, options->directory);
     if (error)
         return error_system(walk->why, error, "cannot read the journal");
-    error = walk_chain(walk);
-    if (!error)
-        error = options->until ? check_until(walk) : judge_end(walk);
-    journal_cursor_destroy(&walk->cursor);
+    error = walk_segments(&chain);
+    if (walk->list.count > 0)
+        journal_cursor_destroy(&walk->cursor);
+    unsure_free(&chain.unsure);
     return error;
 }
 

@@ -17,6 +17,7 @@
 #include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
+#include "persistence/replication_port.h"
 #include "persistence/snapshot.h"
 
 struct replay_options {
@@ -25,6 +26,8 @@ struct replay_options {
     const struct journal_position *start; /* where to begin; NULL: at the very beginning */
     uint64_t until;                       /* number of the sealed segment to end with; 0: none */
     uint64_t until_number;                /* of the last batch in it */
+    /* Its `compare` decides where the chain ends; only without `until`. NULL: all of it counts. */
+    const struct replication_port *replication;
     void *context; /* first argument of the callbacks, each of which may be NULL */
 
     /* As in struct replay_target. */
@@ -40,9 +43,10 @@ struct replay_options {
 };
 
 enum replay_tail {
-    TAIL_CLEAN,      /* zeroes */
-    TAIL_TORN,       /* bytes, none of them a valid batch */
-    TAIL_UNPROMISED, /* at least one valid batch that no header states durable */
+    TAIL_CLEAN,       /* zeroes */
+    TAIL_TORN,        /* bytes, none of them a valid batch */
+    TAIL_UNPROMISED,  /* at least one valid batch that no header states durable */
+    TAIL_UNCOMMITTED, /* batches that continue the chain, but the cluster has not committed them */
 };
 
 struct replay_result {
@@ -54,6 +58,7 @@ struct replay_result {
     uint64_t checksum;      /* of the last batch */
     uint64_t time_ms;       /* of the last batch */
     uint32_t flags;         /* of the last batch, if one was replayed (F17) */
+    uint64_t committed;     /* the last batch that a whole header states committed (F19); 0: none */
     uint64_t records;
 
     /* The end (F8): where the next batch goes, unless that segment is full; then it goes to the

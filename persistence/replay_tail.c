@@ -73,9 +73,12 @@ static enum journal_step judge_block(void *context, const struct journal_block *
     if (block->verdict == BATCH_INVALID && !tail->suspect.damaged &&
         is_where_the_chain_goes_on(tail))
         tail->suspect = (struct suspect){ reader->sequence, reader->offset, true };
-    if (batch_header_check(block->bytes, block->available, result->directory_id, &header) &&
+    bool whole = batch_header_check(block->bytes, block->available, result->directory_id, &header);
+    if (whole &&
         batch_states_durable(&header) > result->number) /* F8, F16: whether valid or torn */
         return journal_walk_fail(&walk->cursor, refuse_tail(walk, &tail->suspect, &header));
+    if (whole && (header.flags & BATCH_REPLICATED) && header.promised > result->committed)
+        result->committed = header.promised;
     count_tail(tail, block);
     return JOURNAL_ON;
 }

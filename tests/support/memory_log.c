@@ -24,14 +24,35 @@ static void append(void *context, uint64_t number, const void *batch, uint32_t l
     assert(memory_log_header(log, number)->number == number);
 }
 
+int memory_log_compare(struct memory_log *log, const struct replication_tail *tail, uint64_t *keep)
+{
+    log->asked = *tail;
+    log->openings++;
+    *keep = tail->sure;
+    for (unsigned i = 0; i < tail->count && *keep == tail->sure + i; i++) {
+        const struct batch_header *header = memory_log_header(log, tail->sure + 1 + i);
+        if (header && header->number <= log->committed && header->checksum == tail->checksums[i])
+            ++*keep;
+    }
+    return 0;
+}
+
+static int compare(void *context, const struct replication_tail *tail, uint64_t *keep,
+                   struct error *why)
+{
+    (void)why;
+    return memory_log_compare(context, tail, keep);
+}
+
 void memory_log_init(struct memory_log *log)
 {
-    *log = (struct memory_log){ .port = { .context = log, .append = append } };
+    *log = (struct memory_log){ .port = { .context = log, .append = append, .compare = compare } };
 }
 
 void memory_log_free(struct memory_log *log)
 {
-    memory_log_drop_after(log, log->first ? log->first - 1 : 0);
+    while (log->count > 0)
+        free(log->batches[--log->count].bytes);
     free(log->batches);
     log->batches = NULL;
 }
@@ -65,10 +86,12 @@ bool memory_log_commit(struct memory_log *log, struct journal *journal, uint64_t
     return journal_committed(journal, number);
 }
 
-void memory_log_drop_after(struct memory_log *log, uint64_t number)
+void memory_log_settle(struct memory_log *log, uint64_t number)
 {
+    assert(number >= log->committed);
     while (log->count > 0 && memory_log_last(log) > number)
         free(log->batches[--log->count].bytes);
-    if (log->committed > number)
-        log->committed = number;
+    for (uint64_t i = 0; i < log->count; i++)
+        log->batches[i].original = NULL;
+    log->committed = number;
 }

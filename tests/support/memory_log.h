@@ -24,6 +24,9 @@ struct memory_log {
     uint64_t first;               /* 0: none was appended yet */
     uint64_t count;
     uint64_t committed; /* number of the last one */
+
+    struct replication_tail asked; /* about what the last opening asked */
+    unsigned openings;
 };
 
 /* The log must not move in memory. */
@@ -38,7 +41,10 @@ uint64_t memory_log_last(const struct memory_log *log); /* 0: none */
 /* What was appended up to that number still has its bytes; then journal_committed. */
 bool memory_log_commit(struct memory_log *log, struct journal *journal, uint64_t number);
 
-/* Forgets what comes after that number: it was never committed, and another primary may append. */
-void memory_log_drop_after(struct memory_log *log, uint64_t number);
+/* Its primary is gone: what it appended up to that number has been committed, the rest never is. */
+void memory_log_settle(struct memory_log *log, uint64_t number);
+
+/* As the port's: keeps what is committed here. */
+int memory_log_compare(struct memory_log *log, const struct replication_tail *tail, uint64_t *keep);
 
 #endif
