@@ -257,6 +257,7 @@ enum code ledger_locate(struct ctx *ctx, const struct basket *basket, struct loc
     struct locating *l = ctx->locating;
     const struct channel *channel;
     enum code code = check_basket(ctx, basket);
+    uint64_t lsn = log_head(ctx->ledger->log); /* @locate-lsn: before the catalogue, too */
     catalogue_pin(ctx);
     struct demand demand = demand_usual(ctx);
     if (!code)
@@ -270,7 +271,7 @@ enum code ledger_locate(struct ctx *ctx, const struct basket *basket, struct loc
     uint32_t places = ctx->catalogue->location_count;
     if (demand.mode == MODE_PICKUP)
         demand.serves = ctx->catalogue->pickup;
-    *located = (struct located){ .lsn = log_head(ctx->ledger->log), /* @locate-lsn */
+    *located = (struct located){ .lsn = lsn,
                                  .sku_count = l->sku_count,
                                  .options = l->options,
                                  .skus = l->skus,

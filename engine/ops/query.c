@@ -31,12 +31,12 @@ static inline enum code look_at_skus(struct ctx *ctx, struct text channel_code,
                                      int64_t *available, uint64_t *lsn)
 {
     const struct channel *channel;
+    *lsn = lsn_now(ctx); /* before the catalogue: its changes are included, too */
     catalogue_pin(ctx);
     enum code code = find_channel(ctx, channel_code, &channel);
     if (code)
         return code;
     struct items *items = &ctx->ledger->items;
-    *lsn = lsn_now(ctx);
     for (uint32_t i = from; i < to; i++) {
         if (!text_given(skus[i]) || skus[i].len < 1 || skus[i].len > SKU_MAX)
             return bad_sku(ctx, i);
