@@ -15,6 +15,7 @@
 #include "engine/ops/send.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
+#include "engine/replay/following.h"
 #include "engine/sourcing/sourcing.h"
 #include "engine/txn/txn.h"
 
@@ -117,6 +118,7 @@ void ledger_destroy(struct ledger *ledger)
 {
     if (!ledger)
         return;
+    following_destroy(ledger);
     free_all_versions(ledger);
     change_index_destroy(ledger);
     barcodes_destroy(&ledger->barcodes);
@@ -191,10 +193,7 @@ void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms)
     ctx->engine_ms = engine_ms;
     ctx->wall_ms = wall_ms;
     ctx->cursor.now_ms = engine_ms;
-    uint64_t iterations = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
-    atomic_store_explicit(&ctx->iterations, (iterations + 1) | 1, memory_order_release);
-    uint64_t epoch = atomic_load_explicit(&ctx->ledger->epoch, memory_order_seq_cst);
-    atomic_store_explicit(&ctx->epoch, epoch, memory_order_seq_cst);
+    ctx_enter(ctx);
     read_inbox(ctx);
     figures_tend(ctx->ledger->figures, ctx->index);
     refused_write(ctx);
@@ -204,9 +203,7 @@ void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms)
 void ledger_end(struct ctx *ctx)
 {
     assert(ctx->preclaimed_at == ctx->preclaimed_end);
-    atomic_store_explicit(&ctx->epoch, 0, memory_order_seq_cst);
-    uint64_t iterations = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
-    atomic_store_explicit(&ctx->iterations, (iterations | 1) + 1, memory_order_release);
+    ctx_leave(ctx);
 }
 
 const struct catalogue *ledger_catalogue(struct ctx *ctx)

@@ -87,13 +87,22 @@ static bool awaits_buyer(const struct rules *rules, struct id_entry *entry, uint
     return false;
 }
 
+/* While the ledger follows another one nothing comes up, and afterwards until it is taken up. */
+static bool rule_in_wheel(const struct rules *rules, const struct id_entry *entry)
+{
+    const struct ledger *ledger = rules->ledger;
+    bool follows = atomic_load_explicit(&ledger->follows, memory_order_acquire) ||
+                   atomic_load_explicit(&ledger->taking_up, memory_order_acquire) > 0;
+    return follows || entry->owner < ledger->context_count;
+}
+
 bool rule_state(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
     assert(entry_is_owned(entry)); /* E1 */
     int id_len = (int)word_id_len(word);
     if (word_state(word) == STATE_NONE || word_state(word) >= STATE_COUNT)
         return BROKEN(rules, "I3: \"%.*s\" has no state", id_len, entry->id);
-    bool in_wheel = entry->owner < rules->ledger->context_count;
+    bool in_wheel = rule_in_wheel(rules, entry);
     if (word_state(word) == STATE_HELD && !in_wheel)
         return BROKEN(rules, "I5: \"%.*s\" is held and in no wheel", id_len, entry->id);
     if (awaits_buyer(rules, entry, word) && !in_wheel)
@@ -176,7 +185,7 @@ bool rule_supply(struct rules *rules, const struct id_entry *entry, uint64_t wor
                       supply_state_name(state));
     /* Then it comes up by its ETA, at least: ops/supply_watch.h. */
     bool to_come = state == SUPPLY_IN_TRANSIT && entry->eta_ms > entry->watched_ms;
-    if (to_come && entry->owner >= rules->ledger->context_count)
+    if (to_come && !rule_in_wheel(rules, entry))
         return BROKEN(rules, "I12: \"%.*s\" is to come and in no wheel", id_len, entry->id);
     return true;
 }

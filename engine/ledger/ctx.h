@@ -80,6 +80,7 @@ struct retired {
 };
 
 struct figures;
+struct following;
 struct sale_work;
 struct refused_work;
 struct supply_work;
@@ -105,6 +106,8 @@ struct ctx {
     uint64_t wakeups;
     uint64_t work;       /* see ctx_work */
     bool needs_evidence; /* see ledger_needs_evidence */
+    bool takes_up;       /* see ledger_take_up */
+    uint32_t take_up_at; /* likewise: the next chunk of ids, or item */
     _Atomic bool taking; /* see takes_begin; this thread writes */
     struct counters counters;
     _Atomic uint64_t *blocks; /* one per block of items, see change_index.h; this thread writes */
@@ -152,6 +155,11 @@ struct ledger {
     uint64_t born_ms;  /* engine time of the first id done here, or of the first start; const while
                           threads run */
     uint64_t batch_ms; /* of the record being applied; 0: unknown */
+    struct following *following; /* of the applying thread; NULL: nothing is applied beside readers,
+                                    see engine/replay/follow.h */
+    _Atomic bool follows;        /* likewise; the applying thread writes it, release */
+    _Atomic unsigned taking_up;  /* contexts that are taking up their shares: ledger_take_up; each
+                                    counts itself off, release */
     struct id_gauge id_gauge;
     struct returns returns;
     struct events events;
@@ -190,6 +198,31 @@ enum code fail(struct ctx *ctx, enum code code, const char *format, ...)
 /* The same of a parameter: static, or a literal of the caller's. */
 enum code fail_param(struct ctx *ctx, enum code code, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/*
+ * A context is in an iteration from here on: it keeps the versions that it sees alive, and
+ * engine/check waits for its end. Sequentially consistent: see retire().
+ */
+static inline void ctx_enter(struct ctx *ctx)
+{
+    uint64_t iterations = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
+    atomic_store_explicit(&ctx->iterations, (iterations + 1) | 1, memory_order_release);
+    uint64_t epoch = atomic_load_explicit(&ctx->ledger->epoch, memory_order_seq_cst);
+    atomic_store_explicit(&ctx->epoch, epoch, memory_order_seq_cst);
+}
+
+static inline void ctx_leave(struct ctx *ctx)
+{
+    atomic_store_explicit(&ctx->epoch, 0, memory_order_seq_cst);
+    uint64_t iterations = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
+    atomic_store_explicit(&ctx->iterations, (iterations | 1) + 1, memory_order_release);
+}
+
+/* Nothing is changed by the ledger itself, nor expires: see engine/replay/follow.h. */
+static inline bool ctx_follows(const struct ctx *ctx)
+{
+    return atomic_load_explicit(&ctx->ledger->follows, memory_order_acquire);
+}
 
 static inline struct catalogue *catalogue_now(const struct ctx *ctx)
 {

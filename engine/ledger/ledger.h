@@ -553,9 +553,9 @@ enum populated ledger_populate(struct ledger *ledger);
  * they end at the records' own times, which are wall clock times. */
 void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms);
 
-/* Applies the journal record that ends at lsn; records in order, before the contexts' threads
- * start. 0, or -EINVAL / -ENOSPC with the reason in context 0's failure. Engine time is
- * milliseconds since 1970 here: ledger_begin must be given the same kind. */
+/* Applies the journal record that ends at lsn; records in order, before the contexts' threads start
+ * (beside them: engine/replay/follow.h). 0, or -EINVAL / -ENOSPC with the reason in context 0's
+ * failure. Engine time is milliseconds since 1970 here: ledger_begin needs the same kind. */
 struct record_head;
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn);
 

@@ -43,6 +43,23 @@ void log_start_at(struct log *log, uint64_t position)
     atomic_store(&log->acknowledged, position);
 }
 
+void log_follow_to(struct log *log, uint64_t position)
+{
+    uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+    assert(position % 8 == 0);
+    assert(position >= tail);
+    assert(tail == atomic_load_explicit(&log->head, memory_order_relaxed)); /* nothing is claimed */
+    /* The stores that apply a record release, so who sees one of them sees this tail. */
+    atomic_store_explicit(&log->tail, position, memory_order_release);
+}
+
+void log_followed(struct log *log)
+{
+    uint64_t position = atomic_load_explicit(&log->tail, memory_order_relaxed);
+    atomic_store_explicit(&log->head, position, memory_order_release); /* L2 */
+    atomic_store_explicit(&log->acknowledged, position, memory_order_release);
+}
+
 static _Atomic uint64_t *first_word(const struct log *log, uint64_t position)
 {
     assert(position % 8 == 0);
@@ -102,10 +119,12 @@ size_t log_drain(struct log *log, void *buffer, size_t max)
         end += length;
     }
     size_t moved = (size_t)(end - start);
+    if (moved == 0) /* nor is the head stored: another thread may move it, see log_follow_to */
+        return 0;
     struct pieces from = pieces_of(log, start, moved);
     memcpy(buffer, from.first, from.first_length);
     memcpy((char *)buffer + from.first_length, log->bytes, from.second_length);
-    if (moved > 0 && log->tap.take)
+    if (log->tap.take)
         log->tap.take(log->tap.context, buffer, moved, start);
     memset(from.first, 0, from.first_length);
     memset(log->bytes, 0, from.second_length);

@@ -42,6 +42,10 @@ enum { RESERVE_FLAGS = RECORD_TWO_CLOCKS | RESERVE_PICKUP | RESERVE_REF | RESERV
 /* A flag of a sweep: its pool pays what the place owes. What is owed falls by as much. */
 enum { SWEEP_PAYS = 1 };
 
+/* A flag of an undone: none was; but of what is free of its item, nobody who waits for it can have
+ * any, as all of them were looked at. */
+enum { UNDONE_IN_VAIN = 1 };
+
 /* The flags of a movement's head: its kind, and for a count whether it says when it was taken. */
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
 enum { MOVEMENT_AS_OF = 0x80 };

@@ -222,10 +222,9 @@ static bool list(struct ctx *ctx, struct id_entry *entry, uint32_t first, bool n
             continue;
         if (!draws_before(ctx, entry, draw))
             listed &= backlog_list(items, &ctx->ledger->ids, &ctx->cursor, draw->pool, entry);
-        if (!noted)
-            continue;
         backlog_added(items, key_item(pool_read_key(pool_at(items, draw->pool))));
-        sweep_note(ctx, draw->pool);
+        if (noted)
+            sweep_note(ctx, draw->pool);
     }
     return listed;
 }
@@ -237,9 +236,9 @@ void backlog_add(struct ctx *ctx, struct id_entry *entry, uint32_t first)
     (void)listed;
 }
 
-bool backlog_add_all(struct ctx *ctx, struct id_entry *entry)
+bool backlog_add_from(struct ctx *ctx, struct id_entry *entry, uint32_t first)
 {
-    return list(ctx, entry, 0, false);
+    return list(ctx, entry, first, false);
 }
 
 bool backlog_admits(struct ctx *ctx, uint32_t unit, const struct order_plan *own)

@@ -28,8 +28,9 @@ bool backlog_within_limit(struct ctx *ctx, const struct order_plan *s);
 /* B1: lists the reservation, which the caller owns, for the backlogs among its draws from that
  * place on. In slots that were set aside, one for each. Before their takes are decided. */
 void backlog_add(struct ctx *ctx, struct id_entry *entry, uint32_t first);
-/* For the start: lists all of its draws. False: there are too few slots. */
-bool backlog_add_all(struct ctx *ctx, struct id_entry *entry);
+/* For replay, which serves nobody: lists its draws from that place on. False: there are too few
+ * slots. */
+bool backlog_add_from(struct ctx *ctx, struct id_entry *entry, uint32_t first);
 
 /* B3: may an order take from that pool now? If not, the backlog is noted to be served first. own:
  * the order's plan, once it has taken all of it; before that NULL. */

@@ -34,8 +34,8 @@ enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **en
         }
         bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= ctx->engine_ms;
         /* Once nothing can be written it stays held for ever: an expiry that never becomes durable
-         * is none. */
-        if (!late || log_has_failed(ctx->ledger->log)) /* @owned */
+         * is none. And of a ledger that is followed, the expiry comes as a record. */
+        if (!late || log_has_failed(ctx->ledger->log) || ctx_follows(ctx)) /* @owned */
             return CODE_OK;
         if (!ledger_has_room(ctx)) {
             entry_put(*entry, *word);

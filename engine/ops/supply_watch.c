@@ -40,13 +40,13 @@ void supply_watch(struct ctx *ctx, struct id_entry *entry, uint64_t word)
 }
 
 /* Others may be in iterations that began before this time came. */
-static void tell_time(struct ctx *ctx)
+void supply_came_up(struct ledger *ledger, uint64_t wall_ms)
 {
-    _Atomic uint64_t *latest = &ctx->ledger->came_up_ms;
+    _Atomic uint64_t *latest = &ledger->came_up_ms;
     uint64_t before = atomic_load_explicit(latest, memory_order_relaxed);
-    while (before < ctx->wall_ms &&
-           !atomic_compare_exchange_weak_explicit(latest, &before, ctx->wall_ms,
-                                                  memory_order_release, memory_order_relaxed)) {
+    while (before < wall_ms &&
+           !atomic_compare_exchange_weak_explicit(latest, &before, wall_ms, memory_order_release,
+                                                  memory_order_relaxed)) {
         /* another supply came up */
     }
 }
@@ -62,7 +62,7 @@ static void record_due(struct ctx *ctx, const struct id_entry *entry, uint64_t w
     struct record_builder b = due_begin(ctx->record, &f);
     uint32_t length = record_end(&b);
     uint64_t position = ctx_claim(ctx, length);
-    tell_time(ctx);
+    supply_came_up(ctx->ledger, ctx->wall_ms);
     struct line_walk walk = line_walk_start(&ctx->ledger->ids, entry);
     const struct line_entry *line;
     while ((line = line_walk_next(&walk)) != NULL) {

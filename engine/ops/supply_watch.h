@@ -16,6 +16,9 @@ void supply_watch(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 /* It came up in this context's wheel, and is unlinked; owned, and put here. */
 void supply_come_up(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
+/* Raises the latest time at which a supply came up, before the versions of its items. */
+void supply_came_up(struct ledger *ledger, uint64_t wall_ms);
+
 /* For the start: engine time at which it is to come up; UINT64_MAX: never. */
 uint64_t supply_next_ms(const struct ctx *ctx, const struct id_entry *entry, uint64_t word);
 

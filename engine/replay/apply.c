@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Applies journal records: the second half of replay. Single-threaded, in LSN order, before any
- * context is in use. Refuses a record that does not fit the result of those before it: the ledger
- * never guesses.
+ * context is in use, or beside contexts that only read (follow.h). Refuses a record that does not
+ * fit the result of those before it: the ledger never guesses.
  */
 #include "engine/ledger/ledger.h"
 
@@ -13,17 +13,14 @@
 #include "engine/figures/figures.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
-#include "engine/ops/backlog.h"
 #include "engine/ops/crossing_facts.h"
 #include "engine/ops/crossings.h"
 #include "engine/ops/parts.h"
-#include "engine/ops/precedence.h"
 #include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sale.h"
-#include "engine/ops/sent_come.h"
-#include "engine/ops/sweep.h"
-#include "engine/replay/apply_inside.h"
+#include "engine/replay/following.h"
+#include "engine/sourcing/backlog_claims.h"
 #include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 
@@ -63,7 +60,12 @@ int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry 
     uint64_t word;
     if (id.len < 1 || id.len > ID_MAX)
         return apply_refuse(a, "its id is invalid");
-    enum entry_found found = id_table_add(ids, &a->ctx->cursor, id, id_hash(ids, id), entry, &word);
+    uint64_t hash = id_hash(ids, id);
+    uint32_t tries = 0;
+    enum entry_found found;
+    do
+        found = id_table_add(ids, &a->ctx->cursor, id, hash, entry, &word);
+    while (found == ENTRY_BUSY && following_wait(a, &tries));
     if (found == ENTRY_ABSENT)
         return 0;
     if (found != ENTRY_FOUND)
@@ -78,13 +80,25 @@ int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry 
     return 0;
 }
 
+enum entry_found apply_find_entry(const struct applying *a, struct text id, struct id_entry **entry,
+                                  uint64_t *word)
+{
+    struct id_table *ids = &a->ledger->ids;
+    uint64_t hash = id_hash(ids, id);
+    uint32_t tries = 0;
+    enum entry_found found;
+    do
+        found = id_table_find(ids, id, hash, entry, word);
+    while (found == ENTRY_BUSY && following_wait(a, &tries));
+    return found;
+}
+
 int apply_find_reservation(const struct applying *a, struct text id, struct id_entry **entry,
                            uint64_t *word)
 {
-    struct id_table *ids = &a->ledger->ids;
     if (id.len < 1 || id.len > ID_MAX)
         return apply_refuse(a, "its id is invalid");
-    if (id_table_find(ids, id, id_hash(ids, id), entry, word) != ENTRY_FOUND)
+    if (apply_find_entry(a, id, entry, word) != ENTRY_FOUND)
         return apply_refuse(a, "its reservation is unknown");
     if (word_kind(*word) == ENTRY_RESERVATION)
         return 0;
@@ -105,6 +119,27 @@ int apply_find_pool(const struct applying *a, const struct pool_key *key, struct
     return *pool ? 0 : apply_no_space(a, "pools");
 }
 
+/* As the operation did it (G, T): a give is bracketed, and so is all of a record that moves units,
+ * because until its last change they are in neither pool. */
+static enum pool_outcome change_beside_readers(const struct applying *a, struct pool *pool,
+                                               struct pool_change change, uint64_t *after)
+{
+    struct items *items = &a->ledger->items;
+    uint32_t index = key_item(pool_read_key(pool));
+    struct item *item = item_at(items, index);
+    bool gives = !a->moves && (change.on_hand > 0 || change.reserved < 0);
+    if (a->moves)
+        following_move(a->ledger->following, items, index);
+    if (gives)
+        gives_begin(item);
+    enum pool_outcome outcome = pool_reapply(pool, change, after);
+    if (gives)
+        gives_end(item);
+    if (outcome == POOL_CHANGED && *after == 0 && incoming_find(items, pool_unit(items, pool)))
+        incoming_tidy(items, &a->ledger->ids, &a->ctx->cursor, pool_unit(items, pool));
+    return outcome;
+}
+
 int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
                       int64_t reserved)
 {
@@ -113,7 +148,11 @@ int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_ha
     uint64_t after;
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
-    if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
+    enum pool_outcome outcome = POOL_SHORT;
+    if (sane)
+        outcome = is_beside_readers(a) ? change_beside_readers(a, pool, change, &after)
+                                       : pool_reapply(pool, change, &after);
+    if (outcome != POOL_CHANGED)
         return apply_refuse(a, "its change does not fit the pool");
     uint64_t key = pool_read_key(pool);
     if (word_available(after) < 0 && owner_kind(key_owner(key)) != POOL_BACKLOG)
@@ -169,6 +208,17 @@ static void note_count(const struct applying *a, const struct movement_fields *f
         item_count_raise(items, pool_unit(items, shared), time_ms);
 }
 
+/* Is there a pool that units leave, or that pays, and one that they come to? */
+static bool moves_both_ways(const struct movement_fields *f)
+{
+    bool down = f->fixed.delta<0, up = f->fixed.delta> 0;
+    for (uint32_t i = 0; i < f->fixed.more_count; i++) {
+        down |= f->more[i].delta < 0;
+        up |= f->more[i].delta > 0;
+    }
+    return down && up;
+}
+
 static int apply_movement(struct applying *a)
 {
     struct movement_fields f;
@@ -179,6 +229,7 @@ static int apply_movement(struct applying *a)
     struct movement_result result = { a->lsn, delta_at_place(r->pool.owner, r->delta), r->on_hand,
                                       r->available };
     apply_set_time(a, r->time_ms);
+    a->moves = a->moves && moves_both_ways(&f);
     bool corrects =
         a->record->type == RECORD_MOVEMENT && movement_kind_of(a->record->flags) == MOVE_COUNT;
     uint64_t moved_ms = corrects ? 0 : r->time_ms;
@@ -303,6 +354,7 @@ int apply_granted(struct applying *a, const struct reserve_fields *f, struct id_
                                                            : TIMED_SHIP;
     if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count, timed, f->ref))
         return apply_no_space(a, "reservations");
+    following_list(a, entry, 0);
     return 0;
 }
 
@@ -344,34 +396,41 @@ static int apply_extend(struct applying *a)
 }
 
 /* K1, K3. */
-static int apply_crossing(struct applying *a)
+static int apply_levels(const struct applying *a, const struct crossing_fields *f)
 {
-    struct crossing_fields f;
     const struct levels *levels = &a->ledger->crossings.levels;
-    if (!crossing_decode(a->record, &f))
-        return apply_refuse(a, "it is malformed");
-    for (uint32_t i = 0; i < f.fixed.level_count; i++) {
-        const struct level_record *r = &f.levels[i];
+    for (uint32_t i = 0; i < f->fixed.level_count; i++) {
+        const struct level_record *r = &f->levels[i];
         if (r->item >= a->ledger->items.max_items || item_version(a->ledger, r->item) == 0 ||
             r->channel >= catalogue_now(a->ctx)->channel_count || r->levels >> 4 >= LEVEL_COUNT)
             return apply_refuse(a, "its item or channel is unknown, or it has no such level");
         if (level_of(levels, r->item, r->channel) != (r->levels & 15)) /* @level-before */
             return apply_refuse(a, "the level before was another");
         level_set(levels, r->item, r->channel, r->levels >> 4);
-        crossing_facts_note(a->ledger, r, f.fixed.time_ms);
+        crossing_facts_note(a->ledger, r, f->fixed.time_ms);
     }
-    crossings_seen(a->ledger, f.fixed.seen_lsn);
+    crossings_seen(a->ledger, f->fixed.seen_lsn);
     return 0;
+}
+
+static int apply_crossing(struct applying *a)
+{
+    struct crossing_fields f;
+    _Atomic bool *busy = &a->ledger->crossings.busy;
+    if (!crossing_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    following_take(a, busy); /* a report copies the levels, and metrics count them */
+    int error = apply_levels(a, &f);
+    following_put(busy);
+    return error;
 }
 
 /* Whom a shortage is told of: live, as what ended it would be behind it in the log. */
 static int find_promise(const struct applying *a, const struct shortage_fields *f)
 {
-    struct id_table *ids = &a->ledger->ids;
     struct id_entry *entry;
     uint64_t word;
-    if (f->id.len > ID_MAX ||
-        id_table_find(ids, f->id, id_hash(ids, f->id), &entry, &word) != ENTRY_FOUND)
+    if (f->id.len > ID_MAX || apply_find_entry(a, f->id, &entry, &word) != ENTRY_FOUND)
         return apply_refuse(a, "its id is unknown");
     bool orders = word_kind(word) == ENTRY_RESERVATION;
     bool fits = orders ? entry->channel + 1 == f->fixed.channel : f->fixed.channel == 0;
@@ -399,8 +458,10 @@ static int apply_shortage(struct applying *a)
     if (error)
         return error;
     item_set_short(&a->ledger->items, r->pool.item); /* @told-again */
+    following_take(a, &a->ledger->shortages.busy);   /* they are its holder's */
     a->ledger->shortages.of_pools[pool_unit(&a->ledger->items, pool)] =
         (struct shortage){ .since = r->since_lsn, .until = r->until_lsn };
+    following_put(&a->ledger->shortages.busy);
     return 0;
 }
 
@@ -425,6 +486,15 @@ static int apply_refused(struct applying *a)
     return 0;
 }
 
+/* So that those who ask here are told of it, too: nobody looks at the backlog here. */
+static void show_in_vain(const struct applying *a, uint32_t item)
+{
+    uint32_t gives;
+    struct backlog backlog = backlog_look(&a->ledger->items, item);
+    if (backlog.head && gives_stable(item_at(&a->ledger->items, item), &gives))
+        backlog_set_served(&backlog, backlog_served_word(a->ctx, &backlog, gives));
+}
+
 static int apply_undone(struct applying *a)
 {
     struct undone_fields f;
@@ -434,6 +504,8 @@ static int apply_undone(struct applying *a)
         uint32_t item = f.items[i].item;
         if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
             return apply_refuse(a, "its item is unknown");
+        if (is_beside_readers(a) && (a->record->flags & UNDONE_IN_VAIN))
+            show_in_vain(a, item);
         item_version_raise(a->ctx, item, a->lsn);
     }
     return 0;
@@ -456,116 +528,17 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     struct applying a = {
         .ledger = ledger, .ctx = ledger->contexts[0], .record = record, .lsn = lsn
     };
+    struct following *following = ledger->following;
     a.ctx->cursor.replaying = true;
-    figures_replaying(a.ledger->figures);
+    a.moves = following && following_may_move(record->type);
+    if (!following) /* else there is room */
+        figures_replaying(a.ledger->figures);
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
     int error = by_type[record->type](&a);
+    if (following)
+        following_end_record(following, &ledger->items);
     if (!error)
         events_take(&ledger->events, record, lsn); /* @recover-event */
     return error;
-}
-
-/* A hold, a part that may have to be collected, or a supply that is under way. */
-static bool has_deadline(const struct id_entry *entry)
-{
-    uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    if (word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_CONFIRMED)
-        return entry->tracked;
-    return (word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD) ||
-           (word_kind(word) == ENTRY_SUPPLY && word_supply_state(word) == SUPPLY_IN_TRANSIT &&
-            entry->eta_ms != 0);
-}
-
-/* When anything but a hold is to come up is known only once the contexts have the time: so it comes
- * up at once, and is linked anew. */
-static void link_deadline(struct ctx *ctx, struct id_entry *entry)
-{
-    uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    bool hold = word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD;
-    assert(entry->owner == NO_OWNER); /* I5: in no wheel yet */
-    entry->owner = ctx->index;
-    wheel_link(&ctx->wheel, &ctx->ledger->ids, entry, hold ? entry->expires_ms : ctx->engine_ms);
-}
-
-/* A crash may have come between a change and the sweeps that it needed. */
-static void note_sweeps(struct ledger *ledger)
-{
-    const struct items *items = &ledger->items;
-    uint32_t count = atomic_load_explicit(&items->count, memory_order_relaxed);
-    for (uint32_t i = 0; i < count; i++) {
-        bool all = item_has_any(item_at(items, i), ITEM_SUPPLY | ITEM_OWED);
-        if (!all && !item_has(item_at(items, i), ITEM_BACKLOG))
-            continue;
-        struct pool_walk walk = pool_walk_start(items, i);
-        const struct pool *pool;
-        while ((pool = pool_walk_next(&walk)) != NULL)
-            if (all || owner_kind(key_owner(pool_read_key(pool))) == POOL_BACKLOG)
-                sweep_note(ledger->contexts[0], pool_unit(items, pool));
-    }
-}
-
-/* Each of its draws counts from when it was drawn. */
-static bool list_promise(struct ctx *ctx, struct id_entry *entry)
-{
-    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
-    const struct draw *draw;
-    bool listed = precedence_add_draws(ctx, entry, entry->lsn_first) && backlog_add_all(ctx, entry);
-    uint64_t last = entry->lsn_first;
-    while (listed && entry->tracked && (draw = draw_walk_next(&walk)) != NULL) {
-        if (draw_lsn(entry, draw) > last) /* those drawn later are behind the others */
-            listed = precedence_add_draws(ctx, entry, draw_lsn(entry, draw));
-        last = draw_lsn(entry, draw) > last ? draw_lsn(entry, draw) : last;
-    }
-    return listed;
-}
-
-static void list_promises(struct ctx *ctx)
-{
-    const struct ledger *ledger = ctx->ledger;
-    struct id_table *ids = &ctx->ledger->ids;
-    uint32_t used = id_table_used(ids);
-    bool listed = true;
-    if (atomic_load_explicit(&ledger->items.incoming_count, memory_order_relaxed) == 0)
-        return;
-    for (uint32_t i = 0; listed && i < used; i++) {
-        struct id_entry *entry = entry_at(ids, i);
-        uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
-        if (word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)))
-            continue;
-        listed = list_promise(ctx, entry);
-        if (entry->awaits)
-            sent_come_recover(ctx, entry, word);
-    }
-    if (!listed)
-        precedence_give_up(ctx);
-}
-
-uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
-{
-    assert(ledger->context_count >= 1);
-    assert(ledger->worker_count >= 1);
-    assert(ledger->worker_count <= ledger->context_count);
-    struct id_table *ids = &ledger->ids;
-    for (unsigned i = 0; i < ledger->context_count; i++) {
-        wheel_init(&ledger->contexts[i]->wheel, engine_ms);
-        ledger->contexts[i]->engine_ms = engine_ms;
-    }
-    struct id_cursor *cursor = &ledger->contexts[0]->cursor;
-    id_table_started(ids, cursor->now_ms, engine_ms);
-    cursor->replaying = false;
-    if (ledger->born_ms == 0)
-        ledger->born_ms = engine_ms;
-    unsigned ctx = 0;
-    for (uint32_t chunk = 0; chunk < ids->chunk_count; chunk++) {
-        uint64_t bits = atomic_load_explicit(&ids->taken[chunk].bits, memory_order_relaxed);
-        for (; bits != 0; bits &= bits - 1) {
-            struct id_entry *entry = entry_at(ids, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
-            if (has_deadline(entry))
-                link_deadline(ledger->contexts[ctx++ % ledger->worker_count], entry);
-        }
-    }
-    list_promises(ledger->contexts[0]);
-    note_sweeps(ledger);
-    return cursor->early;
 }

@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
-#include "engine/replay/apply_inside.h"
+#include "engine/replay/following.h"
 
-/* Replay is alone, but what shows a new version relies on its caller to hold the catalogue. */
-static void begin_showing(const struct applying *a)
+/* A new version is made from the one that is in force, and what shows it relies on its caller to
+ * hold the catalogue. Replay is alone; but beside readers the caretaker lays out opening hours. */
+static int holding_catalogue(struct applying *a, int (*apply)(struct applying *a))
 {
-    bool taken = catalogue_take(a->ledger);
-    assert(taken);
-    (void)taken;
+    following_take(a, &a->ledger->catalogue_busy);
+    int error = apply(a);
+    catalogue_put(a->ledger);
+    return error;
 }
 
 int apply_item(struct applying *a)
@@ -55,7 +57,7 @@ int apply_item(struct applying *a)
                                                    .has_decimals = true,
                                                    .decimals = r->decimals });
     details->lsn = a->lsn;
-    begin_showing(a);
+    following_take(a, &a->ledger->catalogue_busy);
     details_show(a->ledger, r->item, details);
     catalogue_put(a->ledger);
     return 0;
@@ -74,16 +76,14 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
         return apply_refuse(a, "it has a different index in the catalogue");
     }
     if (next) {
-        begin_showing(a);
         catalogue_swap(a->ledger, next);
         if (a->record->type != RECORD_CALENDAR) /* availability knows no opening hours */
             catalogue_lsn_raise(a->ledger, a->lsn);
-        catalogue_put(a->ledger);
     }
     return 0;
 }
 
-int apply_location(struct applying *a)
+static int apply_location_held(struct applying *a)
 {
     struct location_fields f;
     const struct location_record *r = &f.fixed;
@@ -137,9 +137,14 @@ int apply_location(struct applying *a)
     return apply_catalogue(a, next, index, r->location, code);
 }
 
-int apply_channel(struct applying *a)
+int apply_location(struct applying *a)
 {
-    static struct text places[CHANNEL_LOCATIONS_MAX]; /* recovery is single-threaded */
+    return holding_catalogue(a, apply_location_held);
+}
+
+static int apply_channel_held(struct applying *a)
+{
+    struct text places[CHANNEL_LOCATIONS_MAX];
     struct channel_fields f;
     const struct channel_record *r = &f.fixed;
     if (!channel_decode(a->record, &f) || r->place_count > CHANNEL_LOCATIONS_MAX ||
@@ -178,6 +183,11 @@ int apply_channel(struct applying *a)
     return apply_catalogue(a, next, index, r->channel, code);
 }
 
+int apply_channel(struct applying *a)
+{
+    return holding_catalogue(a, apply_channel_held);
+}
+
 int apply_stocking(struct applying *a)
 {
     struct stocking_fields f;
@@ -189,7 +199,7 @@ int apply_stocking(struct applying *a)
     int error = apply_find_pool(a, &shared, &pool);
     if (error)
         return error;
-    begin_showing(a);
+    following_take(a, &a->ledger->catalogue_busy);
     stocking_set(&a->ledger->items, r->item, r->location,
                  stocking_word((struct stocking){ r->stocked, r->safety, r->lead_time_s }));
     catalogue_put(a->ledger);
@@ -197,7 +207,7 @@ int apply_stocking(struct applying *a)
     return 0;
 }
 
-int apply_calendar(struct applying *a)
+static int apply_calendar_held(struct applying *a)
 {
     struct calendar_fields f;
     const struct calendar_record *r = &f.fixed;
@@ -232,10 +242,19 @@ int apply_calendar(struct applying *a)
                                 a->ctx->failure.message, sizeof a->ctx->failure.message);
     if (next)
         next->calendars[index].lsn = a->lsn;
+    if (is_beside_readers(a) && next) { /* at the batch's end */
+        a->ledger->following->lay_out = true;
+        atomic_store_explicit(&a->ledger->laid_out, 0, memory_order_relaxed);
+    }
     return apply_catalogue(a, next, index, r->calendar, code);
 }
 
-int apply_client(struct applying *a)
+int apply_calendar(struct applying *a)
+{
+    return holding_catalogue(a, apply_calendar_held);
+}
+
+static int apply_client_held(struct applying *a)
 {
     struct client_fields f;
     uint16_t client = client_decode(a->record, &f) ? f.fixed.client : 0;
@@ -243,4 +262,9 @@ int apply_client(struct applying *a)
         return apply_refuse(a, "its client is invalid");
     client_remember(a->ledger, client, f.name);
     return 0;
+}
+
+int apply_client(struct applying *a)
+{
+    return holding_catalogue(a, apply_client_held);
 }

@@ -21,6 +21,7 @@ struct applying {
     uint64_t lsn;
     uint64_t time_ms;     /* of a step */
     uint64_t happened_ms; /* of a sale, if its till says when; else 0 */
+    bool moves; /* beside readers: its units move between pools, so it is bracketed as a whole */
 };
 
 /* Both note the reason: -EINVAL for a record that does not fit, -ENOSPC for a full table. */
@@ -38,6 +39,9 @@ int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry 
 void apply_set_time(const struct applying *a, uint64_t time_ms);
 int apply_no_space(const struct applying *a, const char *table);
 
+/* Finds an entry, and takes it. Beside readers it waits for one that looks at it. */
+enum entry_found apply_find_entry(const struct applying *a, struct text id, struct id_entry **entry,
+                                  uint64_t *word);
 /* Finds the reservation, and takes its entry. */
 int apply_find_reservation(const struct applying *a, struct text id, struct id_entry **entry,
                            uint64_t *word);

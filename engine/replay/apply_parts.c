@@ -9,7 +9,7 @@
 #include "engine/ops/parts.h"
 #include "engine/ops/redraw.h"
 #include "engine/ops/reservation.h"
-#include "engine/replay/apply_inside.h"
+#include "engine/replay/following.h"
 #include "engine/store/draws.h"
 
 /* A step of the reservation's part at the location; afterwards its draws are tracked. */
@@ -140,6 +140,7 @@ static int add_draws(const struct applying *a, struct id_entry *entry, uint64_t 
         return error;
     redraw_store(a->ctx, entry, a->ctx->order_plan->draws, drawn->count);
     redraw_date(a->ctx, entry, drawn->first, a->lsn);
+    following_list(a, entry, drawn->first);
     list_draws(a->ctx, entry);
     return 0;
 }
@@ -197,6 +198,7 @@ int apply_redraw(struct applying *a)
     if (error)
         return error;
     struct drawn drawn = { f.fixed.first, f.fixed.draw_count, f.drawn };
+    a->moves = a->moves && drawn.count > 0 && f.fixed.less_count > 0;
     error = add_draws(a, entry, word, &drawn);
     for (uint32_t i = 0; !error && i < f.fixed.less_count; i++) {
         struct rejected_record less = { .draw = f.less[i].draw, .qty = f.less[i].qty };

@@ -7,7 +7,8 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/supply.h"
-#include "engine/replay/apply_inside.h"
+#include "engine/ops/supply_watch.h"
+#include "engine/replay/following.h"
 #include "engine/store/slot_places.h"
 
 static struct pool_key key_at(uint32_t item, uint16_t location, uint16_t owner)
@@ -48,12 +49,15 @@ int apply_begin_expected(const struct applying *a, const struct id_entry *entry,
     uint32_t owner = atomic_load_explicit(&in->supply, memory_order_relaxed);
     if (owner != link && (owner != 0 || pool_read(pool) != 0))
         return apply_refuse(a, "its pool belongs to another supply");
-    if (owner == 0)
-        incoming_own(in, link, entry->from != 0);
     line->pool = pool_unit(items, pool);
-    incoming_raise(in, entry->eta_ms, more);
+    if (owner == 0) {
+        incoming_forget_promises(items, &a->ledger->ids, &a->ctx->cursor, line->pool);
+        incoming_own(in, link, entry->from != 0);
+    }
+    incoming_raise(in, entry->eta_ms, more); /* X1 */
+    error = apply_change_pool(a, pool, more, 0);
     incoming_raised(in);
-    return apply_change_pool(a, pool, more, 0);
+    return error;
 }
 
 static int add_line(const struct applying *a, const struct id_entry *entry,
@@ -116,6 +120,7 @@ int apply_supply(struct applying *a)
     slot_places_set_source(&a->ledger->ids, entry); /* @held-place */
     entry->lsn_first = entry->lsn_last = a->lsn;
     a->ctx->supply->line_count = 0;
+    a->moves = a->moves && r->from && state != SUPPLY_HELD;
     for (uint32_t i = 0; !error && i < r->line_count; i++)
         error = add_line(a, entry, &f.lines[i], state);
     if (!error && !supply_store(&a->ledger->ids, &a->ctx->cursor, entry, a->ctx->supply->fresh,
@@ -136,11 +141,10 @@ int apply_supply(struct applying *a)
 static int find_supply(const struct applying *a, struct text id, struct id_entry **entry,
                        uint64_t *word)
 {
-    struct id_table *ids = &a->ledger->ids;
     bool valid = id.len >= 1 && id.len <= ID_MAX;
     *entry = NULL;
     *word = 0;
-    if (!valid || id_table_find(ids, id, id_hash(ids, id), entry, word) != ENTRY_FOUND) {
+    if (!valid || apply_find_entry(a, id, entry, word) != ENTRY_FOUND) {
         apply_refuse(a, valid ? "its supply is unknown" : "its id is invalid");
         return -EINVAL;
     }
@@ -252,6 +256,15 @@ static int remember_op(const struct applying *a, struct text op, uint64_t conten
     return stored ? 0 : apply_no_space(a, "reservations");
 }
 
+/* The supply is over: its pools keep no lists, if they are empty. In operation a sweep does so. */
+static void tidy_pools(const struct applying *a, const uint32_t *units, uint32_t count)
+{
+    struct items *items = &a->ledger->items;
+    for (uint32_t i = 0; is_beside_readers(a) && i < count; i++)
+        if (incoming_find(items, units[i]))
+            incoming_tidy(items, &a->ledger->ids, &a->ctx->cursor, units[i]);
+}
+
 int apply_supply_step(struct applying *a)
 {
     struct supply_step_fields f;
@@ -278,11 +291,16 @@ int apply_supply_step(struct applying *a)
                                 : supply_state_of(&a->ledger->ids, entry, word_supply_state(word));
     if (!error)
         error = remember_op(a, f.op, f.fixed.content, entry, to); /* @recover-supply-op */
-    if (error || over)
+    if (error || over) {
         entry_put(entry, word);
-    else
-        supply_settle(a->ctx, entry, word, (enum record_type)a->record->type);
-    return error;
+        return error;
+    }
+    uint32_t units[LINES_MAX], count = a->ctx->supply->line_count;
+    for (uint32_t i = 0; i < count; i++)
+        units[i] = a->ctx->supply->lines[i]->pool;
+    if (supply_over(supply_settle(a->ctx, entry, word, (enum record_type)a->record->type)))
+        tidy_pools(a, units, count);
+    return 0;
 }
 
 int apply_reschedule(struct applying *a)
@@ -339,6 +357,8 @@ int apply_due(struct applying *a)
         error = apply_refuse(a, "its supply is over, or goes elsewhere");
     else
         entry->watched_ms = f.fixed.time_ms;
+    if (!error)
+        supply_came_up(a->ledger, f.fixed.time_ms); /* before the versions are raised */
     for (uint32_t i = 0; !error && i < a->ctx->supply->line_count; i++)
         item_version_raise(a->ctx, a->ctx->supply->items[i], a->lsn);
     entry_put(entry, word);

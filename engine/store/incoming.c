@@ -27,8 +27,8 @@ static bool own(const struct items *items, const struct pool *pool, uint32_t sup
 }
 
 /* Nobody promises of an empty pool: what was promised has been settled. */
-static void free_promises(const struct items *items, struct id_table *ids, struct id_cursor *cursor,
-                          uint32_t unit)
+void incoming_forget_promises(struct items *items, struct id_table *ids, struct id_cursor *cursor,
+                              uint32_t unit)
 {
     struct incoming *in = incoming_at(items, unit);
     slots_free_draws(ids, cursor, atomic_exchange_explicit(&in->promises, 0, memory_order_acq_rel));
@@ -49,7 +49,7 @@ struct pool *incoming_take(struct items *items, struct id_table *ids, struct id_
         slots++;
         if (!own(items, pool, supply))
             continue;
-        free_promises(items, ids, cursor, pool_unit(items, pool));
+        incoming_forget_promises(items, ids, cursor, pool_unit(items, pool));
         return pool;
     }
     if (slots >= EXPECTED_SLOTS)
@@ -68,7 +68,7 @@ void incoming_tidy(struct items *items, struct id_table *ids, struct id_cursor *
     if (atomic_load_explicit(&in->promises, memory_order_relaxed) == 0 ||
         !own(items, pool_at(items, unit), INCOMING_TIDIED))
         return;
-    free_promises(items, ids, cursor, unit);
+    incoming_forget_promises(items, ids, cursor, unit);
     atomic_store_explicit(&in->supply, 0, memory_order_release);
 }
 

@@ -156,6 +156,10 @@ struct pool *incoming_take(struct items *items, struct id_table *ids, struct id_
 void incoming_tidy(struct items *items, struct id_table *ids, struct id_cursor *cursor,
                    uint32_t unit);
 
+/* For replay: what was promised of an empty pool by an earlier supply is settled. */
+void incoming_forget_promises(struct items *items, struct id_table *ids, struct id_cursor *cursor,
+                              uint32_t unit);
+
 /* ---- the owner of the supply's entry ---- */
 
 /* Of a pool that was taken; or for replay and loading. */

@@ -2,11 +2,15 @@
 #include "engine/store/slots.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <string.h>
 
 #include "engine/base/memory.h"
 
 enum { CHUNK = CHUNK_SLOTS, STASH_MOST = 64, SHARED_AT_ONCE = 256 };
+
+/* How often replay tries what a reader may be in the way of: for some seconds. */
+enum { REPLAY_TRIES = 1 << 22 };
 
 static struct ctx_ids *ids_of(struct id_table *ids, const struct id_cursor *cursor)
 {
@@ -349,12 +353,27 @@ static struct id_entry *forget_ripe(struct id_table *ids, struct id_cursor *curs
 static struct id_entry *forget_early(struct id_table *ids, struct id_cursor *cursor)
 {
     struct id_entry *first = oldest(ids, cursor);
-    if (first)
-        cursor->early += !is_ripe(ids, cursor, first);
-    return first ? forget(ids, cursor, first) : NULL;
+    bool early = first && !is_ripe(ids, cursor, first);
+    struct id_entry *slot = first ? forget(ids, cursor, first) : NULL;
+    cursor->early += slot && early;
+    return slot;
 }
 
 /* ---- taking one ---- */
+
+/* Beside readers something may be in the way: one of them looks at an entry for a moment. */
+static struct id_entry *wait_for_slot(struct id_table *ids, struct id_cursor *cursor)
+{
+    for (unsigned i = 0; i < REPLAY_TRIES; i++) {
+        struct id_entry *slot = from_hand(ids, cursor);
+        if (!slot && cursor->candidates == 0)
+            slot = forget_early(ids, cursor);
+        if (slot || (cursor->candidates == 0 && !oldest(ids, cursor)))
+            return slot;
+        sched_yield();
+    }
+    return NULL;
+}
 
 static struct id_entry *find_slot(struct id_table *ids, struct id_cursor *cursor)
 {
@@ -365,9 +384,7 @@ static struct id_entry *find_slot(struct id_table *ids, struct id_cursor *cursor
     if (!slot && !cursor->replaying)
         slot = forget_ripe(ids, cursor);
     if (!slot)
-        slot = from_hand(ids, cursor);
-    if (!slot && cursor->replaying)
-        slot = forget_early(ids, cursor);
+        slot = cursor->replaying ? wait_for_slot(ids, cursor) : from_hand(ids, cursor);
     return slot;
 }
 

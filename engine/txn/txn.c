@@ -146,7 +146,8 @@ void txn_give_more(struct ctx *ctx, struct posting *p)
 
 void txn_tell(struct ctx *ctx, uint32_t item)
 {
-    struct undone_fields f = { .fixed = { .head = head_of(ctx, RECORD_UNDONE, 0), .count = 1 } };
+    struct record_head head = head_of(ctx, RECORD_UNDONE, UNDONE_IN_VAIN);
+    struct undone_fields f = { .fixed = { .head = head, .count = 1 } };
     struct undone_item_record undone = { item };
     struct record_builder b = undone_begin(ctx->record, &f);
     record_add(&b, &undone, sizeof undone);
