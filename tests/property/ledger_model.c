@@ -131,7 +131,9 @@ static bool lsn_fits(struct run *run, const struct request *q, const struct answ
         return true; /* lost demand, for reports */
     if (asks || (a->code != CODE_OK && a->code != CODE_LIMIT))
         return tail == before;
-    return a->code == CODE_LIMIT || (tail == before ? a->lsn <= tail : a->lsn == tail);
+    /* What it found done may have been served just now, because it asked. */
+    return a->code == CODE_LIMIT ||
+           (tail == before ? a->lsn <= atomic_load(&run->rig.log.tail) : a->lsn == tail);
 }
 
 /* When did ids end? The engine may notice later, but not before. */
@@ -338,19 +340,26 @@ static bool follow_prefix(struct run *run)
     return good;
 }
 
-/* Starts anew from the log, or snapshot contents and the rest of the log, compares, and goes on
- * with the new one. */
+/* Starts anew from the log, or snapshot contents and the rest of the log, or has another ledger
+ * follow and take over; compares, and goes on with the new one. */
 static bool restart(struct run *run)
 {
     struct ledger_rig follower;
     begin_all(run); /* who expires late does so before the comparison */
     expire_all(run);
     ledger_rig_drain(&run->rig);
-    bool compacted = random_chance(&run->maker.random, 50);
-    if (compacted ? !contents_rig_follow(&follower, &run->rig, pick_prefix(run), run->maker.wall_ms,
-                                         why, sizeof why)
-                  : !ledger_rig_follow(&follower, &run->rig, run->rig.length, run->maker.wall_ms,
-                                       why, sizeof why))
+    uint64_t now_ms = run->maker.wall_ms;
+    size_t prefix = pick_prefix(run);
+    int how = random_below(&run->maker.random, 3);
+    if (run->verbose)
+        printf("%5d start %d from LSN %zu\n", run->step, how, prefix);
+    bool made =
+        how == 0 ? contents_rig_follow(&follower, &run->rig, prefix, now_ms, why, sizeof why)
+        : how == 1
+            ? ledger_rig_take_over(&follower, &run->rig, prefix, now_ms, &run->maker.random, why,
+                                   sizeof why)
+            : ledger_rig_follow(&follower, &run->rig, run->rig.length, now_ms, why, sizeof why);
+    if (!made)
         return false;
     bool same_clock = run->offset_ms == 0;
     bool good = check(run, &follower);
@@ -361,8 +370,10 @@ static bool restart(struct run *run)
     run->rig.ledger->log = &run->rig.log; /* it has moved with the struct */
     run->offset_ms = 0;
     model_forget_unused(&run->model);
-    sweep(begin(run, 0)); /* a start looks at all backlogs */
-    ledger_end(ledger_ctx(run->rig.ledger, 0));
+    for (unsigned i = 0; i < contexts(run); i++) { /* a start looks at all backlogs */
+        sweep(begin(run, i));
+        ledger_end(ledger_ctx(run->rig.ledger, i));
+    }
     size_t before = run->rig.length;
     ledger_rig_drain(&run->rig);
     told_order(&run->rig, before, &run->model);

@@ -225,17 +225,22 @@ static size_t pick_prefix(struct run *run)
     return offset;
 }
 
-/* Starts anew from the log, or from contents and the rest of the log, and goes on with that. */
+/* Starts anew from the log, or from contents and the rest of the log, or has another ledger follow
+ * and take over; and goes on with that. */
 static bool restart(struct run *run)
 {
     struct ledger_rig follower;
     if (!come_up(run))
         return false;
-    bool compacted = random_chance(&run->maker.random, 50);
-    if (compacted ? !contents_rig_follow(&follower, &run->rig, pick_prefix(run), depot.now_ms, why,
-                                         sizeof why)
-                  : !ledger_rig_follow(&follower, &run->rig, run->rig.length, depot.now_ms, why,
-                                       sizeof why))
+    size_t prefix = pick_prefix(run);
+    int how = random_below(&run->maker.random, 3);
+    bool made =
+        how == 0 ? contents_rig_follow(&follower, &run->rig, prefix, depot.now_ms, why, sizeof why)
+        : how == 1 ? ledger_rig_take_over(&follower, &run->rig, prefix, depot.now_ms,
+                                          &run->maker.random, why, sizeof why)
+                   : ledger_rig_follow(&follower, &run->rig, run->rig.length, depot.now_ms, why,
+                                       sizeof why);
+    if (!made)
         return false;
     bool good =
         check(&follower) && ledgers_equal(run->rig.ledger, follower.ledger, false, why, sizeof why);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/replay/follow.h"
+#include "tests/support/random.h"
+
 enum { DRAIN_STEP = 1 << 20 };
 
 static void give_up(const char *what)
@@ -94,13 +97,18 @@ bool ledger_rig_follow_quietly(struct ledger_rig *follower, const struct ledger_
     return true;
 }
 
-void ledger_rig_adopt(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
-                      uint64_t now_ms)
+static void copy_records(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes)
 {
     make_room(follower, bytes);
     if (bytes > 0)
         memcpy(follower->records, rig->records, bytes);
     follower->length = bytes;
+}
+
+void ledger_rig_adopt(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                      uint64_t now_ms)
+{
+    copy_records(follower, rig, bytes);
     log_start_at(&follower->log, bytes);
     ledger_recovered(follower->ledger, now_ms);
 }
@@ -111,5 +119,53 @@ bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig
     if (!ledger_rig_follow_quietly(follower, rig, bytes, why, size))
         return false;
     ledger_rig_adopt(follower, rig, bytes, now_ms);
+    return true;
+}
+
+static void take_up(struct ledger_rig *follower, uint64_t now_ms)
+{
+    enum { CHUNKS = 3 };
+    for (unsigned i = 0; i < follower->config.contexts; i++) {
+        struct ctx *ctx = ledger_ctx(follower->ledger, i);
+        bool done = false;
+        while (!done) {
+            ledger_begin(ctx, now_ms, now_ms);
+            done = ledger_take_up(ctx, CHUNKS);
+            ledger_end(ctx);
+        }
+    }
+}
+
+static size_t batch_at(const struct ledger_rig *rig, size_t offset, struct random *random)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    size_t end = offset;
+    for (int records = random_between(random, 1, 9); records > 0 && end < rig->length; records--)
+        end += ledger_rig_record(rig, end, record);
+    return end - offset;
+}
+
+bool ledger_rig_take_over(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                          uint64_t now_ms, struct random *random, char *why, size_t size)
+{
+    if (!ledger_rig_follow_quietly(follower, rig, bytes, why, size))
+        return false;
+    copy_records(follower, rig, rig->length);
+    log_start_at(&follower->log, bytes);
+    if (ledger_follow(follower->ledger, now_ms) != 0)
+        give_up("no memory to follow");
+    while (bytes < rig->length) {
+        struct follow_batch batch = { .first_lsn = bytes,
+                                      .records = follower->records + bytes,
+                                      .length = batch_at(rig, bytes, random) };
+        bytes += batch.length;
+        if (ledger_follow_batch(follower->ledger, &batch) == 0)
+            continue;
+        snprintf(why, size, "%s", ctx_failure(ledger_ctx(follower->ledger, 0))->message);
+        ledger_rig_close(follower);
+        return false;
+    }
+    ledger_promote(follower->ledger, now_ms);
+    take_up(follower, now_ms);
     return true;
 }

@@ -45,6 +45,14 @@ void ledger_rig_adopt(struct ledger_rig *follower, const struct ledger_rig *rig,
                       uint64_t now_ms);
 
 /*
+ * Opens another rig in this one's place: it starts from the first bytes of the records, follows in
+ * batches of a few records each up to the end, and is promoted. `random` chooses the batches.
+ */
+struct random;
+bool ledger_rig_take_over(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                          uint64_t now_ms, struct random *random, char *why, size_t size);
+
+/*
  * Whether both ledgers are the same: catalogue, items, pools, and what ids stand for. `right` was
  * made from left's log. forgetful: either may have forgotten ids that are finished.
  */

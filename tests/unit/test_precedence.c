@@ -6,6 +6,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/supply.h"
 #include "tests/support/ledger_rig.h"
+#include "tests/support/random.h"
 
 enum { NOW = 1000000, HOUR = 3600 * 1000, PROMISES = 1000, COME = 500 };
 
@@ -117,4 +118,25 @@ Test(precedence, a_long_log_makes_no_difference)
     uint64_t before = ctx_work(ctx);
     cr_assert_eq(fulfil(COME - PROMISES / 50), CODE_OK);
     cr_assert_lt(ctx_work(ctx) - before, (uint64_t)PROMISES / 4);
+}
+
+/* One that has followed lists each promise as it comes, and goes on with that. */
+Test(precedence, in_the_place_of_the_ledger_that_promised)
+{
+    char why[200] = "";
+    struct random random = { 11 };
+    struct ledger_rig other;
+    ledger_end(ctx);
+    ledger_rig_drain(&rig);
+    cr_assert(ledger_rig_take_over(&other, &rig, rig.length / 3, NOW, &random, why, sizeof why),
+              "%s", why);
+    ledger_rig_close(&rig);
+    rig = other;
+    rig.ledger->log = &rig.log; /* it has moved with the struct */
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, NOW, NOW);
+    for (unsigned i = PROMISES - 1; i >= COME; i--)
+        cr_assert_eq(fulfil(i), CODE_INSUFFICIENT_STOCK, "%u", i);
+    for (unsigned i = COME; i-- > 0;)
+        cr_assert_eq(fulfil(i), CODE_OK, "%u", i);
 }
