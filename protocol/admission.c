@@ -3,11 +3,29 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <string.h>
 
-/* CODE_OK if the log accepts records: its journal has not failed, and it has room for a request. */
+static enum code refuse_here(struct call *call)
+{
+    struct primary primary = role_primary(call->service->role);
+    if (primary.address[0])
+        refuse(&call->refusal, CODE_NOT_PRIMARY, NULL,
+               "this node takes no changes: ask %s, the primary of term %llu", primary.address,
+               (unsigned long long)primary.term);
+    else
+        refuse(&call->refusal, CODE_NOT_PRIMARY, NULL,
+               "this node takes no changes, and knows of no primary now; ask again, or another "
+               "node");
+    return CODE_NOT_PRIMARY;
+}
+
+/* CODE_OK if the log accepts records: this node is the primary, its journal has not failed, and it
+ * has room for a request. */
 static enum code ask_log(struct call *call)
 {
     const struct service *service = call->service;
+    if (call->refuses_changes)
+        return refuse_here(call);
     if (atomic_load_explicit(&service->log->failed, memory_order_acquire)) {
         const struct storage_port *storage = service->storage;
         refuse_read_only(&call->refusal, storage->failure(storage->self));
@@ -135,7 +153,7 @@ static enum code count_request(struct call *call)
 {
     struct principal *principal = call->principal;
     const struct access *access = call->service->access;
-    uint32_t rate = access_rate(access, principal->grant);
+    uint32_t rate = principal->grant ? access_rate(access, principal->grant) : 0;
     if (rate == 0 || principal->paid)
         return CODE_OK;
     uint32_t retry_ms = token_use_take(principal->use, rate, access_burst(access, principal->grant),
@@ -151,16 +169,29 @@ static enum code count_request(struct call *call)
     return CODE_OVERLOADED;
 }
 
-/* A peer that is known by its user or certificate may do without hello. */
+/* A peer that is known by its user or certificate may do without hello; and a standby could not
+ * write down the name of one that said hello. */
 static enum code name_it(struct call *call)
 {
     struct principal *principal = call->principal;
-    struct text name = text_of(principal->grant->name);
+    char at[NAME_MAX_BYTES];
+    struct text said = principal_name(principal), name = { at, said.len };
     uint16_t client;
+    if (said.len > 0)
+        memcpy(at, said.at, said.len);
+    else
+        name = text_of(principal->grant->name);
     enum code code = ledger_client(call->ctx, name, &client);
     if (code == CODE_OK)
         principal_identify(principal, name, client);
     return code;
+}
+
+static enum code await_lsn(struct call *call)
+{
+    call->refusal = (struct refusal){ .code = CODE_DEFERRED };
+    call->params.min_lsn = params_min_lsn(&call->params);
+    return CODE_DEFERRED;
 }
 
 /* Of a client that does not see everything, has a rate, or has no name yet. */
@@ -172,6 +203,9 @@ static enum code admit_bound(struct call *call, const struct method *method)
         scope_look(principal->scope, ledger_catalogue(call->ctx));
         call->params.scope = principal->scope;
         code = own_subject(call, method->subject);
+        /* What is not there yet may be its own. */
+        if (code == CODE_FORBIDDEN && params_min_lsn(&call->params) > log_head(call->service->log))
+            code = await_lsn(call);
     }
     if (code == CODE_OK && method->needs & NEED_LOG)
         code = ask_log(call);
@@ -187,6 +221,8 @@ enum code admit(struct call *call, const struct method *method)
     assert((method->needs & ~(unsigned)NEED_ALL) == 0);
     if (principal->lacks & method->right)
         return lacks(call, method);
+    if (method->needs & NEED_LSN)
+        call->params.log = call->service->log;
     if (principal->bound)
         code = admit_bound(call, method);
     else if (method->needs & NEED_LOG)

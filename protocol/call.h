@@ -23,6 +23,7 @@
 #include "protocol/out.h"
 #include "protocol/params.h"
 #include "protocol/principal.h"
+#include "protocol/role.h"
 #include "protocol/slicing.h"
 #include "protocol/storage_port.h"
 
@@ -58,6 +59,7 @@ struct service {
     unsigned workers;
     struct checks *checks;
     struct access *access; /* NULL: there are no tokens, and everybody may do everything */
+    struct role *role;     /* NULL: it is the primary, always */
 };
 
 /* A location's stock of one item, over its sellable pools. */
@@ -101,6 +103,7 @@ struct call {
     struct slicing **slicing;    /* likewise; set: the method was called before and continues */
     uint64_t work_end;           /* end of the quantum, see call_goes_on */
     struct feed *feed;           /* the connection's */
+    bool refuses_changes;        /* another node is the primary */
     uint64_t engine_ms;
     uint32_t msgid;
     struct params params;
@@ -127,6 +130,12 @@ bool call_sees_place_named(const struct call *call, struct text code);
 
 /* False: the method has used up its quantum and must continue in a later iteration (slicing.h). */
 bool call_goes_on(const struct call *call);
+
+/* The role of this server; a primary's, unless another one was set. */
+static inline enum server_role service_role(const struct service *service)
+{
+    return service->role ? role_now(service->role) : ROLE_PRIMARY;
+}
 
 /* Refuses a change because the journal cannot be written. */
 void refuse_read_only(struct refusal *refusal, const char *reason);

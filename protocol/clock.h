@@ -12,13 +12,14 @@
 #ifndef STOCKD_PROTOCOL_CLOCK_H
 #define STOCKD_PROTOCOL_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
-/* Const after clock_start; any thread may read it. */
+/* Any thread may read it. */
 struct engine_clock {
-    uint64_t base_ms;   /* engine time at the start */
-    uint64_t steady_ms; /* CLOCK_MONOTONIC at the start */
+    _Atomic uint64_t base_ms; /* engine time at the start, or more: see clock_raise. Relaxed */
+    uint64_t steady_ms;       /* CLOCK_MONOTONIC at the start; const */
 };
 
 struct moment {
@@ -52,9 +53,27 @@ static inline struct engine_clock clock_start(uint64_t last_ms)
     };
 }
 
+static inline uint64_t clock_base_ms(const struct engine_clock *clock)
+{
+    return atomic_load_explicit(&clock->base_ms, memory_order_relaxed);
+}
+
 static inline uint64_t clock_engine_ms(const struct engine_clock *clock, uint64_t steady_ms)
 {
-    return clock->base_ms + (steady_ms - clock->steady_ms);
+    return clock_base_ms(clock) + (steady_ms - clock->steady_ms);
+}
+
+/*
+ * Engine time is not below last_ms from now on: that of a ledger which has followed another one
+ * goes on from the other's. By one thread, before it tells others that the ledger goes on; so who
+ * learns of that reads no earlier time.
+ */
+static inline void clock_raise(struct engine_clock *clock, uint64_t last_ms)
+{
+    uint64_t now_ms = clock_engine_ms(clock, clock_ms(CLOCK_MONOTONIC));
+    if (now_ms < last_ms)
+        atomic_store_explicit(&clock->base_ms, clock_base_ms(clock) + (last_ms - now_ms),
+                              memory_order_relaxed);
 }
 
 static inline struct moment clock_now(const struct engine_clock *clock)

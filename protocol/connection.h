@@ -64,6 +64,7 @@ enum connection_list {
     LIST_WAITING, /* has output behind a reply barrier */
     LIST_RETRY,   /* has a deferred request at its head */
     LIST_LATER,   /* its deferred request waits for other workers, or for its pause to end */
+    LIST_LSN,     /* has a question that waits for an LSN */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
     LIST_ASKED,   /* has one that waits for a history query's answer */
     LIST_HALF,    /* has an incomplete message; oldest first */
@@ -89,6 +90,7 @@ enum stall {
     STALL_QUANTUM, /* it has had its quantum of work in this iteration */
     STALL_OUTPUT,  /* more than OUTPUT_HIGH bytes are unsent */
     STALL_ANSWER,  /* a history query is under way; its answer wakes the worker */
+    STALL_LSN,     /* the log must come to an LSN first */
 };
 
 enum connection_state {
@@ -110,6 +112,8 @@ struct connection {
     uint32_t pause_ms; /* of a heavy request that was deferred; 0: none */
     uint64_t paused_until_ms; /* steady time */
     uint64_t stalled_ms;      /* steady time at which that request first stalled */
+    uint64_t awaited_lsn;     /* while it waits for an LSN; else 0 */
+    uint64_t lsn_until_ms;    /* likewise: steady time after which it does so no longer */
     struct principal principal;
     struct awaited awaited;
     struct feed feed;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define METHOD_READS .needs = NEED_NONE
+#define METHOD_ASKS .needs = NEED_LSN
 #define METHOD_CHANGES .needs = NEED_LOG
 #define METHOD_CANCELS .needs = NEED_LOG, .cancels = true
 

@@ -20,7 +20,8 @@ enum hint {
 enum need {
     NEED_NONE = 0,
     NEED_LOG = 1 << 0, /* the method changes something: it needs a log that accepts records */
-    NEED_ALL = NEED_LOG,
+    NEED_LSN = 1 << 1, /* it is a question: the log must have come to the option min_lsn */
+    NEED_ALL = NEED_LOG | NEED_LSN,
 };
 
 /* What the first parameter names: a client that may not see all of that kind is refused one that it
@@ -47,13 +48,13 @@ struct method {
     enum subject subject;
 };
 
-/* Every method: X(name, READS or CHANGES or CANCELS, its hint, the right that it needs, what its id
- * names). Its function is method_NAME. docs/SECURITY.md has the same table for people. */
+/* Every method: X(name, READS, ASKS, CHANGES or CANCELS, its hint, the right that it needs, what
+ * its id names). Its function is method_NAME. docs/SECURITY.md has the same table for people. */
 #define METHODS(X)                                                                                 \
     X(reserve, CHANGES, ORDER, ORDER, NOTHING)                                                     \
-    X(availability, READS, SKUS, READ, NOTHING)                                                    \
-    X(promise, READS, LINES, READ, NOTHING)                                                        \
-    X(locate, READS, LINES, READ, NOTHING)                                                         \
+    X(availability, ASKS, SKUS, READ, NOTHING)                                                     \
+    X(promise, ASKS, LINES, READ, NOTHING)                                                         \
+    X(locate, ASKS, LINES, READ, NOTHING)                                                          \
     X(confirm, CHANGES, ID, ORDER, RESERVATION)                                                    \
     X(fulfil, CHANGES, ID, ORDER, RESERVATION)                                                     \
     X(cancel, CANCELS, ID, ORDER, RESERVATION)                                                     \
@@ -63,8 +64,8 @@ struct method {
     X(ready, CHANGES, ID, ORDER, RESERVATION)                                                      \
     X(restock, CHANGES, ID, ORDER, RESERVATION)                                                    \
     X(extend, CHANGES, ID, ORDER, RESERVATION)                                                     \
-    X(reservation, READS, ID, READ, RESERVATION)                                                   \
-    X(orders, READS, NONE, READ, NOTHING)                                                          \
+    X(reservation, ASKS, ID, READ, RESERVATION)                                                    \
+    X(orders, ASKS, NONE, READ, NOTHING)                                                           \
     X(receive, CHANGES, ID_SKU, STOCK, NOTHING)                                                    \
     X(adjust, CHANGES, ID_SKU, STOCK, NOTHING)                                                     \
     X(count, CHANGES, ID_SKU, STOCK, NOTHING)                                                      \
@@ -78,25 +79,25 @@ struct method {
     X(arrive, CHANGES, ID, SUPPLY, DESTINATION)                                                    \
     X(reschedule, CHANGES, ID, SUPPLY, EITHER_END)                                                 \
     X(withdraw, CHANGES, ID, SUPPLY, ORIGIN)                                                       \
-    X(supply, READS, ID, READ, EITHER_END)                                                         \
-    X(supplies, READS, NONE, READ, NOTHING)                                                        \
-    X(stock, READS, NONE, READ, NOTHING)                                                           \
-    X(history, READS, NONE, READ, NOTHING)                                                         \
-    X(report, READS, NONE, READ, NOTHING)                                                          \
-    X(items, READS, NONE, READ, NOTHING)                                                           \
-    X(item, READS, NONE, READ, NOTHING)                                                            \
-    X(lookup, READS, NONE, READ, NOTHING)                                                          \
+    X(supply, ASKS, ID, READ, EITHER_END)                                                          \
+    X(supplies, ASKS, NONE, READ, NOTHING)                                                         \
+    X(stock, ASKS, NONE, READ, NOTHING)                                                            \
+    X(history, ASKS, NONE, READ, NOTHING)                                                          \
+    X(report, ASKS, NONE, READ, NOTHING)                                                           \
+    X(items, ASKS, NONE, READ, NOTHING)                                                            \
+    X(item, ASKS, NONE, READ, NOTHING)                                                             \
+    X(lookup, ASKS, NONE, READ, NOTHING)                                                           \
     X(location_set, CHANGES, NONE, CATALOGUE, NOTHING)                                             \
     X(channel_set, CHANGES, NONE, CATALOGUE, NOTHING)                                              \
     X(item_set, CHANGES, NONE, CATALOGUE, NOTHING)                                                 \
     X(calendar_set, CHANGES, NONE, CATALOGUE, NOTHING)                                             \
     X(stocking_set, CHANGES, NONE, CATALOGUE, NOTHING)                                             \
-    X(locations, READS, NONE, READ, NOTHING)                                                       \
-    X(channels, READS, NONE, READ, NOTHING)                                                        \
-    X(calendars, READS, NONE, READ, NOTHING)                                                       \
-    X(stockings, READS, NONE, READ, NOTHING)                                                       \
-    X(changes, READS, NONE, READ, NOTHING)                                                         \
-    X(events, READS, NONE, READ, NOTHING)                                                          \
+    X(locations, ASKS, NONE, READ, NOTHING)                                                        \
+    X(channels, ASKS, NONE, READ, NOTHING)                                                         \
+    X(calendars, ASKS, NONE, READ, NOTHING)                                                        \
+    X(stockings, ASKS, NONE, READ, NOTHING)                                                        \
+    X(changes, ASKS, NONE, READ, NOTHING)                                                          \
+    X(events, ASKS, NONE, READ, NOTHING)                                                           \
     X(subscribe, READS, NONE, READ, NOTHING)                                                       \
     X(ping, READS, NONE, KNOWN, NOTHING)                                                           \
     X(hello, READS, NONE, NONE, NOTHING)                                                           \

@@ -106,12 +106,16 @@ enum code method_hello(struct call *call)
     }
     /* A new name takes a record: if nothing can be written, the journal does not name the
      * caller. */
-    if (!atomic_load_explicit(&call->service->log->failed, memory_order_acquire)) {
+    bool writable = !atomic_load_explicit(&call->service->log->failed, memory_order_acquire);
+    if (writable && !call->refuses_changes) {
         enum code code = ledger_client(call->ctx, name, &client);
         if (code != CODE_OK)
             return code;
     }
-    principal_identify(call->principal, name, client);
+    if (call->refuses_changes)
+        principal_identify_later(call->principal, name);
+    else
+        principal_identify(call->principal, name, client);
     metric_add(&call->metrics->hellos, 1);
     reply_map(call, 4, log_head(call->service->log));
     pack_key_string(call->out, "server", "stockd");
@@ -191,8 +195,9 @@ static void pack_server(struct call *call)
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(service);
     uint64_t refusals, requests = sum_answers(service, &refusals);
-    pack_map(out, 7 + WORKER_METRIC_COUNT);
+    pack_map(out, 8 + WORKER_METRIC_COUNT);
     pack_key_string(out, "version", service->version);
+    pack_key_string(out, "role", role_name(service_role(service)));
     pack_key_uint(out, "protocol", PROTOCOL_VERSION);
     pack_key_uint(out, "workers", service->workers);
     pack_key_uint(out, "started_ms", service->started_ms);

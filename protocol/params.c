@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "engine/base/limits.h"
+#include "engine/log/log.h"
 #include "engine/store/calendar.h"
 #include "protocol/scope.h"
 
@@ -504,6 +505,13 @@ static const struct option *option_named(const struct option *options, unsigned 
     return NULL;
 }
 
+static const char MIN_LSN[] = "min_lsn";
+
+static bool is_min_lsn(const struct params *params, const struct wire_value *key)
+{
+    return params->log && key->kind == WIRE_TEXT && text_equal(key->text, text_of(MIN_LSN));
+}
+
 static void take_options(struct params *params, const struct option *options, unsigned count,
                          uint32_t pairs, void *into)
 {
@@ -511,6 +519,11 @@ static void take_options(struct params *params, const struct option *options, un
         struct wire_value key = wire_next(&params->wire);
         const struct option *option =
             key.kind == WIRE_TEXT ? option_named(options, count, key.text) : NULL;
+        if (is_min_lsn(params, &key)) {
+            params->left[0] = 1;
+            params->min_lsn = params_skip_nil(params) ? 0 : param_lsn(params, MIN_LSN);
+            continue;
+        }
         if (!option) {
             refuse(params->refusal, CODE_BAD_REQUEST, "options", "unknown option %s",
                    described(&key).at);
@@ -528,7 +541,8 @@ void params_options(struct params *params, const struct option *options, unsigne
         return;
     assert(params->level == 0);
     uint32_t positional = params->taken;
-    if (count > 0 && params->left[0] > 0) {
+    bool optional = count > 0 || params->log;
+    if (optional && params->left[0] > 0) {
         uint32_t after = params->left[0] - 1;
         struct wire_value value = wire_next(&params->wire);
         if (value.kind == WIRE_MAP)
@@ -540,5 +554,24 @@ void params_options(struct params *params, const struct option *options, unsigne
     if (params->left[0] > 0)
         refuse(params->refusal, CODE_BAD_REQUEST, "params",
                "too many parameters: at most %" PRIu32 "%s", positional,
-               count > 0 ? " and a map of options" : "");
+               optional ? " and a map of options" : "");
+    if (params_good(params) && params->min_lsn > 0 && log_head(params->log) < params->min_lsn)
+        params->refusal->code = CODE_DEFERRED; /* @min-lsn */
+}
+
+/* Of the form [id, {...}]. */
+uint64_t params_min_lsn(const struct params *params)
+{
+    struct params ahead = *params;
+    if (!ahead.log || ahead.left[0] < 2 || wire_next(&ahead.wire).kind != WIRE_TEXT)
+        return 0;
+    struct wire_value value = wire_next(&ahead.wire);
+    for (uint32_t i = 0; value.kind == WIRE_MAP && i < value.count; i++) {
+        struct wire_value key = wire_next(&ahead.wire), of = wire_next(&ahead.wire);
+        if (is_min_lsn(params, &key) && of.kind == WIRE_INT && !of.negative)
+            return of.bits;
+        if (of.kind == WIRE_MAP || of.kind == WIRE_ARRAY)
+            break; /* what the method refuses */
+    }
+    return 0;
 }

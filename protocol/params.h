@@ -26,6 +26,8 @@ struct refusal {
     char message[256];
 };
 
+struct log;
+
 /* Sets all but right and retry_ms, which it clears. */
 void refuse(struct refusal *refusal, enum code code, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -38,6 +40,8 @@ struct params {
     struct wire wire;
     struct refusal *refusal;
     const struct scope *scope; /* what the client may name; NULL: anything */
+    const struct log *log;     /* of a question, which may wait for it; else NULL */
+    uint64_t min_lsn;          /* where that must have come; 0: it need not wait */
     uint32_t level;            /* 0: positional, 1: inside a list, 2: inside a tuple of the list */
     uint32_t left[PARAMS_LEVELS]; /* values not taken yet, per level */
     uint32_t taken;               /* positional ones taken so far */
@@ -160,8 +164,12 @@ struct option {
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* Takes the options, if any, into *into; a nil, for all of them or for one, counts as absent.
- * Nothing may come after them. */
+ * Nothing may come after them. A question (params->log) has the option min_lsn, too: while the log
+ * is not there, the refusal is CODE_DEFERRED. */
 void params_options(struct params *params, const struct option *options, unsigned count,
                     void *into);
+
+/* The option min_lsn of a question of the form [id, {...}], before anything is taken; 0: none. */
+uint64_t params_min_lsn(const struct params *params);
 
 #endif

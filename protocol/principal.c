@@ -18,6 +18,13 @@ void principal_identify(struct principal *principal, struct text name, uint16_t 
         memcpy(principal->name, name.at, name.len);
 }
 
+void principal_identify_later(struct principal *principal, struct text name)
+{
+    principal_identify(principal, name, 0);
+    principal->nameless = name.len > 0;
+    principal->bound = principal->bound || principal->nameless;
+}
+
 struct text principal_name(const struct principal *principal)
 {
     return (struct text){ principal->name, principal->name_length };

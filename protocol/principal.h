@@ -39,7 +39,8 @@ struct principal {
     bool bound;          /* it has a scope or a rate, or is nameless: admit looks closer */
     bool paid;           /* the request at the head of its input was counted against the rate */
     bool subscribed;     /* it is counted in use->subscriptions */
-    bool nameless;       /* known without hello: its first change is journalled as its token's */
+    bool nameless;       /* the journal does not know its name yet: its first change tells it. If it
+                            is known without hello, its name is its token's */
     uint16_t strikes;    /* requests refused before hello */
     const struct grant *grant; /* NULL: none; see scope.h */
     struct token_use *use;     /* NULL likewise */
@@ -50,6 +51,9 @@ struct principal {
 /* Sets the name from the next request on. client is 0 for a name that the journal could not take:
  * it has failed, or has no numbers left. */
 void principal_identify(struct principal *principal, struct text name, uint16_t client);
+
+/* The same where the journal takes nothing now: its first change will tell it the name. */
+void principal_identify_later(struct principal *principal, struct text name);
 
 /* Valid until the principal is identified again or ends. */
 struct text principal_name(const struct principal *principal);

@@ -167,10 +167,25 @@ static void pack_subject(struct call *call, enum code code)
     pack_map(call->out, 0);
 }
 
+/* Where to go instead. */
+static void pack_primary(const struct call *call)
+{
+    struct primary primary = role_primary(call->service->role);
+    pack_map(call->out, 2);
+    pack_key_string(call->out, "address", primary.address[0] ? primary.address : NULL);
+    pack_key_uint(call->out, "term", primary.term);
+}
+
 void reply_error(struct call *call, enum code code)
 {
     assert(code != CODE_OK);
     assert(code != CODE_DEFERRED);
+    if (call->refusal.code == CODE_NOT_PRIMARY) {
+        begin_error(call->out, call->msgid, code, call->refusal.message);
+        pack_primary(call);
+        pack_nil(call->out);
+        return;
+    }
     if (call->refusal.code != CODE_OK) {
         pack_refusal(call->out, call->msgid, &call->refusal);
         return;

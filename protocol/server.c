@@ -115,11 +115,14 @@ struct server *server_create(const struct server_config *config, char *why, size
         .mirror = config->mirror,
         .limits = config->limits,
         .version = config->version,
-        .started_ms = config->clock->base_ms,
+        .started_ms = clock_base_ms(config->clock),
         .workers = config->workers,
         .checks = &shared->checks,
         .access = config->access,
+        .role = &shared->role,
     };
+    role_init(&shared->role, config->standby ? ROLE_STANDBY : ROLE_PRIMARY);
+    shared->standby_ctx = config->standby_ctx;
     shared->clock = config->clock;
     shared->stopping = config->stopping;
     shared->say = config->say;
@@ -148,6 +151,7 @@ void server_destroy(struct server *server)
     if (shared->signal_fd >= 0)
         close(shared->signal_fd);
     sem_destroy(&server->enabled);
+    role_destroy(&shared->role);
     free(server->threads);
     free(server->workers);
     free(server);
@@ -179,6 +183,21 @@ void server_wake(struct server *server)
 {
     for (unsigned i = 0; i < server->shared.service.workers; i++)
         answer_box_ring(&server->shared.inboxes[i].answers);
+}
+
+void server_log_moved(struct server *server)
+{
+    for (unsigned i = 0; i < server->shared.service.workers; i++) {
+        struct inbox *inbox = &server->shared.inboxes[i];
+        if (atomic_exchange_explicit(&inbox->waiting, false, memory_order_acq_rel))
+            answer_box_ring(&inbox->answers);
+    }
+}
+
+void server_set_role(struct server *server, enum server_role role, const struct primary *primary)
+{
+    role_set(&server->shared.role, role, primary);
+    server_wake(server);
 }
 
 /* ---- running ---- */

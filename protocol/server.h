@@ -12,6 +12,7 @@
 #include "protocol/call.h"
 #include "protocol/clock.h"
 #include "protocol/mirror_port.h"
+#include "protocol/role.h"
 #include "protocol/storage_port.h"
 
 struct server;
@@ -29,6 +30,8 @@ struct server_config {
     const struct history_port *history;
     const struct mirror_port *mirror; /* outlives it too; NULL: no mirror */
     const struct engine_clock *clock;
+    bool standby;          /* it begins as one: ledger_follow was called */
+    unsigned standby_ctx;  /* then: a reader's context of the ledger, for worker 0 */
     struct access *access; /* outlives it too; NULL: everybody may do everything */
     const char *version;
     sigset_t stop_signals; /* end server_run; every thread already blocks them */
@@ -54,6 +57,17 @@ enum reach server_reach(const struct server *server, unsigned index);
 
 /* Has every worker look at what has changed, even one that sleeps. Any thread, while it runs. */
 void server_wake(struct server *server);
+/* The same for those that wait for the log, after another thread has moved it on: once per batch
+ * that a standby has applied. */
+void server_log_moved(struct server *server);
+
+/*
+ * Any thread. To the primary: after ledger_promote and clock_raise; from then on changes are taken,
+ * and deadlines expire. From the primary to replaced, or another primary for a node that is not
+ * one: changes are refused, and told of that primary.
+ */
+void server_set_role(struct server *server, enum server_role role, const struct primary *primary);
+
 /* What its workers share: for who watches the server. */
 const struct service *server_service(const struct server *server);
 

@@ -217,6 +217,24 @@ static void count_answer(struct executor *executor, struct connection *connectio
         latency_note(&metrics->latency[kind], executor->steady_ns - executor->asked_ns, 1);
 }
 
+enum { LSN_MOST_MS = 2000 };
+
+/* A question whose LSN has not come: it waits for a while, and is refused then. */
+static enum code await_lsn(const struct executor *executor, struct connection *connection,
+                           struct call *call)
+{
+    if (connection->lsn_until_ms == 0)
+        connection->lsn_until_ms = executor->steady_ms + LSN_MOST_MS;
+    connection->awaited_lsn = call->params.min_lsn;
+    if (executor->steady_ms < connection->lsn_until_ms)
+        return CODE_DEFERRED;
+    call->refusal.code = CODE_OK;
+    refuse(&call->refusal, CODE_OVERLOADED, "min_lsn",
+           "this node has not come to LSN %" PRIu64 " within %d s; it is at %" PRIu64,
+           call->params.min_lsn, LSN_MOST_MS / 1000, log_head(executor->service->log));
+    return CODE_OVERLOADED;
+}
+
 /* False: deferred, nothing was done. */
 static bool run_call(struct executor *executor, struct connection *connection,
                      const struct frame *frame)
@@ -236,6 +254,7 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.checking = &connection->checking;
     call.slicing = &connection->slicing;
     call.work_end = executor->work_end - executor->bytes / BYTES_PER_WORK;
+    call.refuses_changes = executor->refuses_changes;
     call.engine_ms = executor->engine_ms;
     call.msgid = frame->msgid;
     call.refusal.code = CODE_OK;
@@ -244,11 +263,14 @@ static bool run_call(struct executor *executor, struct connection *connection,
     params_begin(&call.params, frame->params, &call.refusal);
 
     enum code code = run_method(&call, frame->method);
+    if (code == CODE_DEFERRED && call.refusal.code == CODE_DEFERRED)
+        code = await_lsn(executor, connection, &call);
     if (code == CODE_DEFERRED) {
         assert(out_end(out) == from);
         return false;
     }
     connection->principal.paid = false;
+    connection->awaited_lsn = connection->lsn_until_ms = 0;
     if (connection->awaited.query) /* decided, whatever the answer */
         awaited_drop(&connection->awaited);
     if (code != CODE_OK) {
@@ -442,6 +464,8 @@ static enum stall why_deferred(const struct executor *executor, const struct con
         return STALL_ANSWER;
     if (connection->slicing)
         return STALL_QUANTUM;
+    if (connection->awaited_lsn > 0)
+        return STALL_LSN;
     if (connection->checking)
         return connection->checking->waits ? STALL_LATER : STALL_DEFERRED;
     return log_has_room(executor->service->log) ? STALL_DEFERRED : STALL_NO_ROOM;
@@ -495,7 +519,7 @@ static size_t run_frames(struct executor *executor, struct connection *connectio
         if (frame->kind != FRAME_CALL) {
             answer_other(executor, connection, frame);
         } else if (!run_call(executor, connection, frame)) {
-            if (!connection->checking && !connection->slicing)
+            if (!connection->checking && !connection->slicing && connection->awaited_lsn == 0)
                 metric_add(&executor->metrics->deferred, 1);
             connection->stall = why_deferred(executor, connection);
             return through;

@@ -22,7 +22,8 @@ struct executor {
     struct ctx *ctx;
     struct worker_metrics *metrics;
     struct answer_box *box;
-    uint64_t engine_ms, steady_ms; /* of this iteration */
+    bool refuses_changes;          /* of this iteration: see struct call */
+    uint64_t engine_ms, steady_ms; /* likewise */
     uint64_t steady_ns;            /* likewise */
     uint64_t asked_ns; /* when the current connection's requests were read; if the first of them
                           waited, when that began */

@@ -77,6 +77,8 @@ struct shared {
     struct service service;
     struct checks checks;
     const struct engine_clock *clock;
+    struct role role;     /* what service.role points to, if it may change */
+    unsigned standby_ctx; /* of worker 0, as long as the ledger follows */
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;
     struct inbox *inboxes; /* service.workers of them */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/ledger/shortages.h"
+#include "engine/replay/follow.h"
 #include "protocol/worker_access.h"
 #include "protocol/worker_feed.h"
 #include "protocol/worker_greet.h"
@@ -26,9 +27,17 @@ enum {
     /* Units of ctx_work: a quantum is 0.1 to 0.3 ms; and the work of an iteration. */
     QUANTUM = 64 << 10,
     ITERATION_WORK = 8 * QUANTUM,
+    TAKE_UP_CHUNKS = 64, /* of 64 ids, in one iteration: some 0.1 ms */
 };
 
 #define NS_PER_MS INT64_C(1000000)
+
+/* Context 0 is the applying thread's as long as the ledger follows. */
+static struct ctx *ctx_of(const struct shared *shared, unsigned index)
+{
+    bool follows = service_role(&shared->service) == ROLE_STANDBY;
+    return ledger_ctx(shared->service.ledger, follows && index == 0 ? shared->standby_ctx : index);
+}
 
 int worker_init(struct worker *worker, struct shared *shared, unsigned index)
 {
@@ -40,7 +49,8 @@ int worker_init(struct worker *worker, struct shared *shared, unsigned index)
         .inbox = &shared->inboxes[index],
         .executor = { .service = service,
                       .scratch = scratch,
-                      .ctx = ledger_ctx(service->ledger, index),
+                      .ctx = ctx_of(shared, index),
+                      .refuses_changes = service_role(service) != ROLE_PRIMARY,
                       .metrics = &service->metrics[index],
                       .box = &shared->inboxes[index].answers,
                       .quantum = QUANTUM },
@@ -263,10 +273,35 @@ static bool expire(struct worker *worker)
     return true;
 }
 
+/* Before the iteration begins: its clock and its context depend on it. */
+static void mind_role(struct worker *worker)
+{
+    struct executor *executor = &worker->executor;
+    bool refuses = service_role(&worker->shared->service) != ROLE_PRIMARY;
+    if (refuses == executor->refuses_changes)
+        return;
+    executor->refuses_changes = refuses;
+    worker->takes_up = !refuses;
+    executor->ctx = ctx_of(worker->shared, worker->index);
+}
+
+/* What a primary does by itself. True: there is more to do at once. */
+static bool live(struct worker *worker)
+{
+    struct ctx *ctx = worker->executor.ctx;
+    if (worker->executor.refuses_changes)
+        return false;
+    bool more = expire(worker);
+    ledger_tell_crossings(ctx);
+    ledger_tell_shortages(ctx);
+    return more || worker->takes_up;
+}
+
 /* Returns true if there is more to do at once. */
 static bool run_iteration(struct worker *worker)
 {
     struct executor *executor = &worker->executor;
+    mind_role(worker);
     worker->now = clock_now(worker->shared->clock);
     executor->engine_ms = worker->now.engine_ms;
     executor->steady_ms = worker->now.steady_ms;
@@ -275,16 +310,16 @@ static bool run_iteration(struct worker *worker)
     metric_add(&executor->metrics->iterations, 1);
 
     ledger_begin(executor->ctx, worker->now.engine_ms, worker->now.wall_ms);
+    if (worker->takes_up)
+        worker->takes_up = !ledger_take_up(executor->ctx, TAKE_UP_CHUNKS);
     worker_mind_access(worker);
     worker->great_done = false;
     worker->crowded_at = executor_work(executor) + ITERATION_WORK;
     bool more = worker_retry(worker); /* waiting requests come before new ones */
     take_completions(worker);
-    more |= expire(worker);
+    more |= live(worker);
     more |= worker_run_heavy(worker);
     more |= worker_greet(worker);
-    ledger_tell_crossings(executor->ctx);
-    ledger_tell_shortages(executor->ctx);
     bool due = worker->now.steady_ms >= next_sync_ms(worker);
     if (log_has_claims(worker_log(worker)) || due) /* @write */
         ask_storage(worker, false);
@@ -307,8 +342,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Milliseconds that it may sleep if nothing comes; UINT64_MAX: no limit. */
-static uint64_t sleep_ms(const struct worker *worker)
+/* Until something comes up by itself. */
+static uint64_t live_sleep_ms(const struct worker *worker)
 {
     const struct moment *now = &worker->now;
     uint64_t due = ledger_next_deadline(worker->executor.ctx);
@@ -317,8 +352,24 @@ static uint64_t sleep_ms(const struct worker *worker)
         ms = due > now->engine_ms ? due - now->engine_ms : STUCK_MS;
     uint64_t looks = sooner(ledger_crossings_due(worker->executor.ctx),
                             ledger_shortages_due(worker->executor.ctx));
-    if (looks != UINT64_MAX)
-        ms = sooner(ms, looks - now->engine_ms);
+    return looks == UINT64_MAX ? ms : sooner(ms, looks - now->engine_ms);
+}
+
+/* Until the first question has waited long enough for its LSN. */
+static uint64_t lsn_sleep_ms(const struct worker *worker)
+{
+    uint64_t ms = UINT64_MAX, now_ms = worker->now.steady_ms;
+    const struct connection *c = worker->lists.head[LIST_LSN];
+    for (; c; c = c->links[LIST_LSN].next)
+        ms = sooner(ms, c->lsn_until_ms > now_ms ? c->lsn_until_ms - now_ms : 0);
+    return ms;
+}
+
+/* Milliseconds that it may sleep if nothing comes; UINT64_MAX: no limit. */
+static uint64_t sleep_ms(const struct worker *worker)
+{
+    const struct moment *now = &worker->now;
+    uint64_t ms = worker->executor.refuses_changes ? UINT64_MAX : live_sleep_ms(worker);
     uint64_t sync = next_sync_ms(worker);
     if (sync != UINT64_MAX)
         ms = sooner(ms, sync > now->steady_ms ? sync - now->steady_ms : 1);
@@ -326,6 +377,7 @@ static uint64_t sleep_ms(const struct worker *worker)
         ms = sooner(ms, 100);
     if (worker->lists.count[LIST_LATER] > 0)
         ms = sooner(ms, 1);
+    ms = sooner(ms, lsn_sleep_ms(worker));
     ms = sooner(ms, worker_feed_sleep_ms(worker));
     ms = sooner(ms, worker_half_sleep_ms(worker));
     ms = sooner(ms, worker_access_sleep_ms(worker));
@@ -334,6 +386,14 @@ static uint64_t sleep_ms(const struct worker *worker)
     if (worker->stopping)
         ms = sooner(ms, 20);
     return ms;
+}
+
+static bool any_lsn_has_come(const struct worker *worker)
+{
+    const struct connection *c = worker->lists.head[LIST_LSN];
+    while (c && !worker_lsn_has_come(worker, c))
+        c = c->links[LIST_LSN].next;
+    return c != NULL;
 }
 
 /* True: it must not sleep, because what it waits for has happened. */
@@ -345,6 +405,8 @@ static bool wait_is_over(const struct worker *worker)
     if (worker->lists.count[LIST_RETRY] > 0 && (log_has_room(log) || failed))
         return true;
     if (worker->lists.count[LIST_SUBSCRIBED] > 0 && moved)
+        return true;
+    if (any_lsn_has_come(worker))
         return true;
     return worker->lists.count[LIST_WAITING] > 0 && (moved || failed);
 }
@@ -365,7 +427,8 @@ static int wait_for_more(struct worker *worker, bool more)
         ask_storage(worker, true);
     }
     const unsigned *count = worker->lists.count;
-    if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0)
+    if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0 &&
+        count[LIST_LSN] == 0)
         return uring_wait(worker->ring, in_ns(sleep_ms(worker)));
     atomic_exchange_explicit(&worker->inbox->waiting, true, memory_order_acq_rel);
     /* Only now: subscribers wait for the log's head, and if nothing waits for the disk, only the

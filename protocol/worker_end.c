@@ -13,6 +13,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     connection_become(connection, CONNECTION_BROKEN);
     list_remove(&worker->lists, LIST_RETRY, connection);
     list_remove(&worker->lists, LIST_LATER, connection);
+    list_remove(&worker->lists, LIST_LSN, connection);
     list_remove(&worker->lists, LIST_HEAVY, connection);
     list_remove(&worker->lists, LIST_ASKED, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);

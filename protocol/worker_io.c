@@ -188,6 +188,7 @@ static void note_stall(struct worker *worker, struct connection *connection)
         pause_heavy(worker, connection);
     list_if(worker, LIST_RETRY, connection, stall == STALL_NO_ROOM || (deferred && !paused));
     list_if(worker, LIST_LATER, connection, stall == STALL_LATER || paused);
+    list_if(worker, LIST_LSN, connection, stall == STALL_LSN);
     list_if(worker, LIST_HEAVY, connection, stall == STALL_QUANTUM);
     list_if(worker, LIST_ASKED, connection, stall == STALL_ANSWER);
     if (stall == STALL_QUANTUM)
@@ -397,12 +398,24 @@ static bool retry_later_ones(struct worker *worker)
     return deferred;
 }
 
+/* Runs those whose LSN has come, or whose time is up. */
+static void retry_lsns(struct worker *worker)
+{
+    struct connection *next;
+    for (struct connection *c = worker->lists.head[LIST_LSN]; c; c = next) {
+        next = c->links[LIST_LSN].next;
+        if (worker_lsn_has_come(worker, c) || worker->now.steady_ms >= c->lsn_until_ms)
+            run_input(worker, c);
+    }
+}
+
 /* Retries each once. A connection that still is not done goes to the end, so scarce room goes
  * round. */
 bool worker_retry(struct worker *worker)
 {
     const struct log *log = worker_log(worker);
     bool deferred = retry_later_ones(worker);
+    retry_lsns(worker);
     struct connection *c = worker->lists.head[LIST_RETRY], *next;
     for (unsigned left = worker->lists.count[LIST_RETRY]; left > 0; left--, c = next) {
         next = c->links[LIST_RETRY].next;

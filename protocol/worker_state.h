@@ -55,6 +55,7 @@ struct worker {
     bool storage_used[STORAGE_SLOTS];
     uint64_t storage_began_ns[STORAGE_SLOTS]; /* steady time */
 
+    bool takes_up;          /* was promoted, and has not taken up its share yet: ledger_take_up */
     bool stopping;          /* reads no more input, finishes what is there */
     uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */
     bool accepting[LISTENERS_MAX];
@@ -71,6 +72,12 @@ struct worker {
     uint64_t greeting_say_ms;  /* steady time before which no failed handshake is logged */
     uint64_t greetings_unsaid; /* that failed since one was */
 };
+
+static inline bool worker_lsn_has_come(const struct worker *worker,
+                                       const struct connection *connection)
+{
+    return log_head(worker->shared->service.log) >= connection->awaited_lsn;
+}
 
 /* Has the end of this iteration look at the connection. */
 static inline void worker_look_at(struct worker *worker, struct connection *connection)

@@ -82,6 +82,7 @@ static const char *reason_of(const struct connection *connection)
         return "for its turn among long requests";
     case STALL_ANSWER:
         return "for history to be read from the journal";
+    case STALL_LSN: /* for two seconds at most, as it asked */
     case STALL_DEFERRED:
     case STALL_OUTPUT:
     case STALL_NONE:

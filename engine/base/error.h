@@ -27,7 +27,8 @@
     X(READ_ONLY, "read_only")                                                                      \
     X(UNREADABLE, "unreadable")                                                                    \
     X(EXPIRED_ID, "expired_id")                                                                    \
-    X(STALE, "stale")
+    X(STALE, "stale")                                                                              \
+    X(NOT_PRIMARY, "not_primary")
 
 enum code {
 #define X(name, text) CODE_##name,

@@ -207,7 +207,7 @@ Test(session, wrong_parameters_of_supplies_are_named_with_what_is_right)
         { "withdraw", "['t', [['S', 1, 1]]]", "lines[0] must be [sku, qty]" },
         { "withdraw", "['t', null, null, null]", "too many parameters" },
         { "supply", "[]", "id is missing" },
-        { "supply", "['t', {}]", "too many parameters" },
+        { "supply", "['t', {}, 1]", "too many parameters" },
         { "supplies", "[{'location': ''}]", "location must be 1 to 32 characters" },
         { "supplies", "[{'state': 'lost'}]", "state must be \"held\", \"in_transit\"" },
         { "supplies", "[{'late': 'yes'}]", "late must be true or false" },

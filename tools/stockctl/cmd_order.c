@@ -351,14 +351,24 @@ static int run_reservation(struct ctl *ctl, const struct args *args)
     stockd_reply reply;
 
     stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 1);
+    bool has_options = args_option_count(args) > 0;
+    int failed = CTL_DONE;
+    stockd_pack_array(&pack, has_options ? 2 : 1);
     stockd_pack_str(&pack, args->positional[0]);
-    int failed = ctl_call(ctl, "reservation", &pack, STOCKD_RETRY_SAFE, &reply);
+    if (has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "reservation", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed == CTL_DONE)
         show_reservation(ctl, reply.result, args->positional[0]);
     return failed;
 }
+
+static const struct option reservation_options[] = {
+    OPTION_MIN_LSN,
+    { .name = NULL },
+};
 
 static const struct option reserve_options[] = {
     { "id", "ID", "the order's id; generated if not given", NULL, OPTION_TEXT },
@@ -528,7 +538,8 @@ const struct command order_commands[] = {
     {
         .name = "reservation",
         .summary = "Show a reservation and its lines",
-        .usage = "ID",
+        .usage = "ID [--min-lsn LSN]",
+        .options = reservation_options,
         .example = "stockctl reservation ORDER-1",
         .least = 1,
         .most = 1,

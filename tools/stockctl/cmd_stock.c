@@ -159,10 +159,15 @@ static int run_stock(struct ctl *ctl, const struct args *args)
     stockd_pack_init(&pack, NULL, 0);
     const char *at = args_option(args, "at");
     int failed = CTL_DONE;
-    stockd_pack_array(&pack, at != NULL ? 2 : 1);
+    bool waits = args_option(args, "min-lsn") != NULL;
+    if (at != NULL && waits)
+        return usage_error(args, "--at and --min-lsn cannot go together");
+    stockd_pack_array(&pack, at != NULL || waits ? 2 : 1);
     stockd_pack_str(&pack, args->positional[0]);
     if (at != NULL)
         failed = pack_at(args, at, &pack);
+    else if (waits)
+        failed = args_pack_options(args, &pack);
     if (failed == CTL_DONE)
         failed = ctl_call(ctl, "stock", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
@@ -217,12 +222,17 @@ static int run_availability(struct ctl *ctl, const struct args *args)
     stockd_reply reply;
 
     stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 2);
+    bool has_options = args_option_count(args) > 0;
+    int failed = CTL_DONE;
+    stockd_pack_array(&pack, has_options ? 3 : 2);
     stockd_pack_str(&pack, args->positional[0]);
     stockd_pack_array(&pack, args->count - 1);
     for (size_t i = 1; i < args->count; i++)
         stockd_pack_str(&pack, args->positional[i]);
-    int failed = ctl_call(ctl, "availability", &pack, STOCKD_RETRY_SAFE, &reply);
+    if (has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "availability", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
         return failed;
@@ -279,6 +289,12 @@ static const struct option return_options[] = {
 static const struct option stock_options[] = {
     { "at", "LSN|TIME", "as of then: 4711, or 2025-03-01T14:05:00 (local) or ...Z", NULL,
       OPTION_TEXT },
+    OPTION_MIN_LSN,
+    { .name = NULL },
+};
+
+static const struct option availability_options[] = {
+    OPTION_MIN_LSN,
     { .name = NULL },
 };
 
@@ -374,7 +390,7 @@ const struct command stock_commands[] = {
     {
         .name = "stock",
         .summary = "Show an item's stock at each location",
-        .usage = "SKU [--at LSN|TIME]",
+        .usage = "SKU [--at LSN|TIME] [--min-lsn LSN]",
         .example = "stockctl stock TEE-RED-M",
         .options = stock_options,
         .least = 1,
@@ -385,7 +401,8 @@ const struct command stock_commands[] = {
     {
         .name = "availability",
         .summary = "Show what a channel could sell now",
-        .usage = "CHANNEL SKU...",
+        .usage = "CHANNEL SKU... [--min-lsn LSN]",
+        .options = availability_options,
         .example = "stockctl availability web TEE-RED-M TEE-RED-L",
         .least = 2,
         .most = SIZE_MAX,

@@ -87,6 +87,13 @@ struct option {
     enum option_type type;
 };
 
+/* Of a question: a standby answers once it has come to that LSN. */
+#define OPTION_MIN_LSN                                                                             \
+    {                                                                                              \
+        "min-lsn", "LSN", "wait, for 2 s at most, until the node has come to there", "min_lsn",    \
+            OPTION_COUNT                                                                           \
+    }
+
 struct command {
     const char *name; /* one word, or two: "import stock"; NULL ends a table */
     const char *summary;
