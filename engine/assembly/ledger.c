@@ -10,6 +10,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ops/locate.h"
 #include "engine/ops/parts.h"
+#include "engine/ops/precedence.h"
 #include "engine/ops/refused.h"
 #include "engine/ops/sale.h"
 #include "engine/ops/send.h"
@@ -26,6 +27,7 @@ struct ctx_memory {
     struct order_plan order_plan;
     struct send_work send;
     struct candidates candidates;
+    struct promise_walks promise_walks;
     struct supply_work supply;
     struct sale_work sale;
     struct refused_work refused;
@@ -45,6 +47,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->order_plan = &memory->order_plan;
     ctx->send = &memory->send;
     ctx->candidates = &memory->candidates;
+    ctx->promise_walks = &memory->promise_walks;
     ctx->supply = &memory->supply;
     ctx->sale = &memory->sale;
     ctx->refused = &memory->refused;

@@ -86,6 +86,7 @@ struct refused_work;
 struct supply_work;
 struct candidates;
 struct locating;
+struct promise_walks;
 struct order_plan;
 struct postings;
 struct send_work;
@@ -133,6 +134,7 @@ struct ctx {
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
     uint32_t come_count;           /* of what is sent, see engine/ops/sent_come.h */
     struct sent_come come[SENT_COME_MAX];
+    struct promise_walks *promise_walks; /* see engine/ops/precedence.h */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct order_line new_lines[LINES_MAX]; /* what a reservation is to draw anew */

@@ -6,7 +6,11 @@
 
 #include "engine/store/supply_lines.h"
 
-enum { PROMISES_PER_BLOCK = 14, RANGES = 256 };
+enum {
+    PROMISES_PER_BLOCK = 14,
+    SLICE_WORK = 32 << 10, /* of a walk, in one iteration: see ctx_work */
+    STALE_ITERATIONS = 64, /* whoever began a walk has been gone for as long */
+};
 
 /* Another layout of an ENTRY_DRAWS. */
 struct promises {
@@ -109,32 +113,14 @@ void precedence_give_up(struct ctx *ctx)
 
 /* ---- the walk ---- */
 
-/* What is left of promises, by ranges of the log, up to an LSN up to which all are listed: not only
- * of those before the asker's, so that who asks next needs no walk. */
-struct standing {
-    uint32_t unit;
-    const struct id_entry *op; /* the step's op or NULL: owned */
-    struct id_entry *own;      /* the asker's reservation, likewise; NULL: there is none */
-    uint64_t own_lsn;          /* of its promise */
-    uint64_t from, top;
-    int64_t earlier;        /* units that are left of promises before the asker's ... */
-    int64_t below;          /* ... and of those before `from` */
-    uint64_t least, most;   /* LSNs of what was counted; least is 0: nothing */
-    unsigned shift;         /* a range has 1 << shift LSNs ... */
-    int64_t ranges[RANGES]; /* ... and its place is its number modulo RANGES */
-    uint32_t draw;          /* of what was counted in them last: its first draw that is open */
-    uint32_t resets;        /* of the pool, before the walk */
-    bool busy;              /* a reservation is being changed */
-};
-
 /* Puts two ranges into one each. */
 static void widen(struct standing *s, uint64_t least, uint64_t most)
 {
-    int64_t before[RANGES];
+    int64_t before[STANDING_RANGES];
     memcpy(before, s->ranges, sizeof before);
     memset(s->ranges, 0, sizeof s->ranges);
     for (uint64_t at = least >> s->shift; at <= most >> s->shift; at++)
-        s->ranges[at / 2 % RANGES] += before[at % RANGES];
+        s->ranges[at / 2 % STANDING_RANGES] += before[at % STANDING_RANGES];
     s->shift++;
 }
 
@@ -142,11 +128,11 @@ static void count_in_range(struct standing *s, uint64_t lsn, int64_t left)
 {
     uint64_t least = s->least != 0 && s->least < lsn ? s->least : lsn;
     uint64_t most = s->most > lsn ? s->most : lsn;
-    while ((most >> s->shift) - (least >> s->shift) >= RANGES)
+    while ((most >> s->shift) - (least >> s->shift) >= STANDING_RANGES)
         widen(s, s->least, s->most);
     s->least = least;
     s->most = most;
-    s->ranges[(lsn >> s->shift) % RANGES] += left;
+    s->ranges[(lsn >> s->shift) % STANDING_RANGES] += left;
 }
 
 /* Returns the units, and in *first which of its draws is the first that has any. */
@@ -210,23 +196,49 @@ static void count_promise(struct ctx *ctx, struct standing *s, uint64_t promise)
     if (live && (uint32_t)lsn == (uint32_t)(promise >> 32))
         count_left(ctx, s, entry, lsn);
     entry_put(entry, word);
-    ctx->work++;
+    ctx->work += DRAW_WORK;
+}
+
+static struct promise_place_in_list first_place(struct ctx *ctx, uint32_t unit)
+{
+    const struct incoming *in = incoming_at(&ctx->ledger->items, unit);
+    return (struct promise_place_in_list){
+        atomic_load_explicit(&in->promises, memory_order_acquire), 0
+    };
+}
+
+/* Counts the promises of one block, from the given place on. */
+static void count_block(struct ctx *ctx, struct standing *s, struct promise_place_in_list *at,
+                        uint64_t work_end)
+{
+    struct promises *block = block_at(ctx, at->link);
+    uint32_t count = atomic_load_explicit(&block->count, memory_order_relaxed);
+    if (count > PROMISES_PER_BLOCK)
+        count = PROMISES_PER_BLOCK;
+    for (; at->place < count && ctx->work < work_end; at->place++) {
+        uint64_t promise = atomic_load_explicit(&block->at[at->place], memory_order_acquire);
+        if (promise != 0)
+            count_promise(ctx, s, promise);
+        if (s->busy)
+            return;
+    }
+    if (at->place == count)
+        *at = (struct promise_place_in_list){ block->next, 0 };
+}
+
+/* Goes on until all promises are counted, one is busy, or that much work is done. */
+static void walk_on(struct ctx *ctx, struct standing *s, struct promise_place_in_list *at,
+                    uint64_t work_end)
+{
+    s->busy = false;
+    while (at->link != 0 && !s->busy && ctx->work < work_end)
+        count_block(ctx, s, at, work_end);
 }
 
 static void walk_promises(struct ctx *ctx, struct standing *s)
 {
-    const struct incoming *in = incoming_at(&ctx->ledger->items, s->unit);
-    uint32_t link = atomic_load_explicit(&in->promises, memory_order_acquire);
-    while (link != 0 && !s->busy) {
-        struct promises *block = block_at(ctx, link);
-        uint32_t count = atomic_load_explicit(&block->count, memory_order_relaxed);
-        for (uint32_t i = 0; i < count && i < PROMISES_PER_BLOCK; i++) {
-            uint64_t promise = atomic_load_explicit(&block->at[i], memory_order_acquire);
-            if (promise != 0)
-                count_promise(ctx, s, promise);
-        }
-        link = block->next;
-    }
+    struct promise_place_in_list at = first_place(ctx, s->unit);
+    walk_on(ctx, s, &at, UINT64_MAX);
 }
 
 /* Notes up to where all promises are covered by what has come. */
@@ -236,7 +248,7 @@ static void note_covered(struct ctx *ctx, const struct standing *s, int64_t come
     uint64_t covered = 0;
     int64_t sum = 0;
     for (uint64_t at = s->least >> s->shift; at <= s->most >> s->shift; at++) {
-        sum += s->ranges[at % RANGES];
+        sum += s->ranges[at % STANDING_RANGES];
         if (sum > come)
             break;
         covered = ((at + 1) << s->shift) - 1;
@@ -254,34 +266,27 @@ static void note_covered(struct ctx *ctx, const struct standing *s, int64_t come
         atomic_store_explicit(&in->covered_lsn, 0, memory_order_relaxed);
 }
 
-/* A look at the pool. */
-struct come {
-    uint64_t mark, word;
-};
-
-static struct come look(const struct ctx *ctx, uint32_t unit)
+static struct come_look look(const struct ctx *ctx, uint32_t unit)
 {
     const struct items *items = &ctx->ledger->items;
-    struct come c = { .mark = incoming_mark(incoming_at(items, unit)) };
+    struct come_look c = { .mark = incoming_mark(incoming_at(items, unit)) };
     c.word = pool_read(pool_at(items, unit));
     return c;
 }
 
-static int64_t units_come(struct come c)
+static int64_t units_come(struct come_look c)
 {
     int64_t come = word_on_hand(c.word) - mark_expected(c.mark);
     return come > 0 ? come : 0;
 }
 
-/* Is what it says true of an instant? Not if the first look met a take that was undone since: the
- * same take, done a second time, would make both looks equal. */
-static bool is_sure(const struct ctx *ctx, uint32_t unit, struct come before, struct come after)
+/* A look, and whether what it says was so at one instant, with no take that may be undone. */
+static struct come_look look_surely(const struct ctx *ctx, uint32_t unit, bool *sure)
 {
-    const struct items *items = &ctx->ledger->items;
-    return word_undecided(before.word) == 0 && word_undecided(after.word) == 0 &&
-           !mark_is_raised(after.mark) && before.mark == after.mark &&
-           word_on_hand(before.word) == word_on_hand(after.word) &&
-           incoming_mark(incoming_at(items, unit)) == after.mark;
+    struct come_look c = look(ctx, unit);
+    *sure = word_undecided(c.word) == 0 && !mark_is_raised(c.mark) &&
+            incoming_mark(incoming_at(&ctx->ledger->items, unit)) == c.mark;
+    return c;
 }
 
 /* Are all reservations up to that LSN listed? Those whose record is published are; and so are all
@@ -298,36 +303,116 @@ static bool all_listed(const struct ctx *ctx, uint64_t lsn)
     return idle;
 }
 
+/* ---- a walk in slices ---- */
+
+static bool is_stale(const struct ctx *ctx, const struct promise_walk *w)
+{
+    uint64_t now = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
+    return w->standing.own == NULL || now - w->touched > 2 * STALE_ITERATIONS;
+}
+
+/* The walk of the reservation, as of that LSN, over the promises of the pool; else a free place for
+ * one; NULL: there is none. *others: it has walks over those of other pools. */
+static struct promise_walk *find_walk(struct ctx *ctx, uint32_t unit, const struct id_entry *entry,
+                                      uint64_t lsn, bool *others)
+{
+    struct promise_walk *free = NULL;
+    *others = false;
+    for (uint32_t i = 0; i < PROMISE_WALKS; i++) {
+        struct promise_walk *w = &ctx->promise_walks->at[i];
+        const struct standing *s = &w->standing;
+        bool stale = is_stale(ctx, w);
+        if (!stale && s->own == entry && s->unit == unit && s->own_lsn == lsn)
+            return w;
+        *others |= !stale && s->own == entry;
+        if (stale)
+            free = w;
+    }
+    if (free)
+        free->standing.own = NULL;
+    return free;
+}
+
+void precedence_forget(struct ctx *ctx, const struct id_entry *entry)
+{
+    struct promise_walks *walks = ctx->promise_walks;
+    walks->any = false;
+    for (uint32_t i = 0; i < PROMISE_WALKS; i++) {
+        if (walks->at[i].standing.own == entry)
+            walks->at[i].standing.own = NULL;
+        walks->any |= walks->at[i].standing.own != NULL;
+    }
+}
+
+static void begin_walk(struct ctx *ctx, struct promise_walk *w, uint32_t unit,
+                       struct id_entry *entry, uint64_t lsn)
+{
+    const struct incoming *in = incoming_at(&ctx->ledger->items, unit);
+    struct standing *s = &w->standing;
+    ctx->promise_walks->any = true;
+    *s = (struct standing){ .unit = unit, .own = entry, .own_lsn = lsn };
+    s->resets = atomic_load_explicit(&in->resets, memory_order_acquire);
+    w->before = look_surely(ctx, unit, &w->sure);
+    s->top = log_head(ctx->ledger->log);
+    if (s->top < lsn)
+        s->top = lsn;
+    count_left(ctx, s, entry, lsn);
+    w->at = first_place(ctx, unit);
+    if (units_come(w->before) == 0)
+        w->at.link = 0; /* nothing is there for anybody */
+}
+
+/*
+ * The walk is over. What is left of a promise only falls. So when the walk began, at least as many
+ * units belonged to those before the asker as were counted; and now, at most as many do.
+ */
+static enum code judge(struct ctx *ctx, struct promise_walk *w, int64_t qty, int64_t *there)
+{
+    const struct standing *s = &w->standing;
+    int64_t before = units_come(w->before), come = units_come(look(ctx, s->unit));
+    if (come > before)
+        come = before;
+    if (come > 0)
+        note_covered(ctx, s, come);
+    if (come - s->earlier >= qty)
+        return CODE_OK;
+    *there = come > s->earlier ? come - s->earlier : 0;
+    if (w->sure && before - s->earlier < qty) /* @too-few-came */
+        return CODE_INSUFFICIENT_STOCK;
+    w->standing.own = NULL; /* another walk may know more */
+    return CODE_DEFERRED;
+}
+
 enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entry,
                            const struct id_entry *op, int64_t qty, int64_t *there)
 {
     const struct incoming *in = incoming_at(&ctx->ledger->items, unit);
-    uint32_t resets = atomic_load_explicit(&in->resets, memory_order_acquire);
-    struct come before = look(ctx, unit);
-    int64_t come = units_come(before);
-    bool all = come >= word_reserved(before.word);
+    struct come_look now = look(ctx, unit);
     uint64_t lsn = promise_lsn(ctx, entry, unit, UINT64_MAX);
     uint64_t covered = atomic_load_explicit(&in->covered_lsn, memory_order_relaxed);
-    if (come >= qty && (all || lsn <= covered)) /* @precedence */
+    bool all = units_come(now) >= word_reserved(now.word);
+    if (units_come(now) >= qty && (all || lsn <= covered)) /* @precedence */
         return CODE_OK;
-    if (!all_listed(ctx, lsn))
-        return CODE_DEFERRED;
-    struct standing s = { .unit = unit, .own = entry, .own_lsn = lsn, .op = op, .resets = resets };
-    s.top = log_head(ctx->ledger->log);
-    if (s.top < lsn)
-        s.top = lsn;
-    count_left(ctx, &s, entry, lsn);
-    if (come > 0)
-        walk_promises(ctx, &s);
-    struct come after = look(ctx, unit);
-    if (units_come(after) < come)
-        come = units_come(after);
-    if (!s.busy && come > 0)
-        note_covered(ctx, &s, come);
-    if (!s.busy && come - s.earlier >= qty)
-        return CODE_OK;
-    *there = come > s.earlier ? come - s.earlier : 0;
-    return s.busy || !is_sure(ctx, unit, before, after) ? CODE_DEFERRED : CODE_INSUFFICIENT_STOCK;
+    struct promise_walk alone, *w;
+    uint64_t work_end = ctx->work + SLICE_WORK; /* @precedence-slice */
+    bool others;
+    w = find_walk(ctx, unit, entry, lsn, &others);
+    if (!w && !others)
+        return CODE_DEFERRED; /* until the walks of others are over */
+    if (!w) {                 /* who has some waits for no other */
+        alone.standing.own = NULL;
+        w = &alone;
+        work_end = UINT64_MAX;
+    }
+    if (w->standing.own == NULL) {
+        if (!all_listed(ctx, lsn))
+            return CODE_DEFERRED;
+        begin_walk(ctx, w, unit, entry, lsn);
+    }
+    w->touched = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
+    w->standing.op = op;
+    walk_on(ctx, &w->standing, &w->at, work_end);
+    return w->at.link == 0 ? judge(ctx, w, qty, there) : CODE_DEFERRED;
 }
 
 static int64_t least_of(int64_t a, int64_t b)
@@ -338,7 +423,7 @@ static int64_t least_of(int64_t a, int64_t b)
 /* Units that have come; or that have come or are expected. */
 static int64_t units_of(const struct ctx *ctx, uint32_t unit, bool expected)
 {
-    struct come c = look(ctx, unit);
+    struct come_look c = look(ctx, unit);
     return expected ? word_on_hand(c.word) : units_come(c);
 }
 
@@ -361,7 +446,7 @@ static enum code first_uncovered(struct ctx *ctx, struct standing *s, bool expec
             return CODE_DEFERRED;
         uint64_t at = s->least >> s->shift, end = (s->most >> s->shift) + 1;
         int64_t sum = s->below;
-        while (at < end && (sum += s->ranges[at % RANGES]) <= units)
+        while (at < end && (sum += s->ranges[at % STANDING_RANGES]) <= units)
             at++;
         if (s->least == 0 || at == end) {
             *lsn = UINT64_MAX;
@@ -403,7 +488,7 @@ enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, 
 enum code precedence_covered(struct ctx *ctx, uint32_t unit, const struct id_entry *op,
                              uint64_t *lsn)
 {
-    struct come come = look(ctx, unit);
+    struct come_look come = look(ctx, unit);
     uint64_t tail = atomic_load_explicit(&ctx->ledger->log->tail, memory_order_seq_cst);
     struct standing s = { .unit = unit, .op = op };
     *lsn = units_come(come) >= word_reserved(come.word) ? EVERYTHING_COVERED : 0;

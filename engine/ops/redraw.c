@@ -467,6 +467,7 @@ enum code redraw_run(struct ctx *ctx, struct redrawing *r)
     r->txn.content = text_given(r->txn.id) ? r->kind->fingerprint(r) : 0;
     r->plan = ctx->order_plan;
     enum code code = txn_perform(ctx, &r->txn, &redraw_txn); /* @redraw */
+    precedence_end(ctx, r->txn.reservation, code);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
         taking_note_undone(ctx, r->plan, &r->taking);

@@ -199,6 +199,7 @@ enum code ledger_ready(struct ctx *ctx, const struct set_aside *asked, struct re
                                .asked = asked,
                                .result = r };
     code = txn_perform(ctx, &s.txn, &ready_txn);
+    precedence_end(ctx, s.txn.reservation, code);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code == CODE_OK)
         COUNT(ctx, readied);
@@ -216,6 +217,7 @@ enum code sent_come_set_aside(struct ctx *ctx, struct id_entry *entry, uint64_t 
     struct setting_aside s = { .txn = { .reservation = entry, .word = word }, .asked = &asked };
     ctx->client = 0;
     enum code code = txn_perform(ctx, &s.txn, &ready_txn);
+    precedence_end(ctx, s.txn.reservation, code);
     ctx->client = client;
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code == CODE_OK)

@@ -509,6 +509,8 @@ static enum code step(struct ctx *ctx, const struct step *asked, enum step_kind 
     };
     code = kind == STEP_FULFIL ? txn_perform(ctx, &s.txn, &fulfil_txn)
                                : txn_perform(ctx, &s.txn, &cancel_txn);
+    if (kind == STEP_FULFIL)
+        precedence_end(ctx, s.txn.reservation, code);
     sweep_now(ctx);
     sent_come_now(ctx);
     return code;
