@@ -220,8 +220,8 @@ class Night:
 
     def promises(self):
         """Each was kept, or its buyer was told, or is due tomorrow, or the goods are on the way or
-        missing, which is told as well. An open part that is due, and whose goods are there, is none
-        of these."""
+        missing, or were, which is told as well. An open part that is due, and whose goods were
+        there all the time, is none of these."""
         self.fate = collections.Counter()
         for order in self.ledger.orders.values():
             self.fate[f"orders {order.state}"] += 1
@@ -241,6 +241,8 @@ class Night:
                 self.fate["parts whose goods are on the way"] += 1
             elif any(cell in short for cell in order.left_at(place)):
                 self.fate["parts whose goods are missing"] += 1
+            elif self.was_short(order, place):
+                self.fate["parts whose goods were missing until closing time"] += 1
             else:
                 self.expect("promises", False,
                             f"{order.ident} at {place} was neither kept nor told", vars(order),
@@ -249,6 +251,12 @@ class Night:
         for supply in self.ledger.supplies.values():
             self.fate[f"supplies {supply.state}"] += 1
         self.ledger.checked["promises"] += len(self.ledger.orders)
+
+    def was_short(self, order, place):
+        """Its buyer was told so. What stands in, a hold that expires, say, may be free only once
+        the staff has gone."""
+        return any(("short", order.ident, *cell) in self.room.told
+                   for cell in order.left_at(place))
 
     def shortages(self):
         """Where promised units are not there, the latest promise was told so."""
