@@ -17,6 +17,7 @@
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/replay/following.h"
+#include "engine/sourcing/short_places.h"
 #include "engine/sourcing/sourcing.h"
 #include "engine/txn/txn.h"
 
@@ -27,6 +28,7 @@ struct ctx_memory {
     struct order_plan order_plan;
     struct send_work send;
     struct candidates candidates;
+    struct short_places short_places;
     struct promise_walks promise_walks;
     struct supply_work supply;
     struct sale_work sale;
@@ -47,6 +49,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->order_plan = &memory->order_plan;
     ctx->send = &memory->send;
     ctx->candidates = &memory->candidates;
+    ctx->short_places = &memory->short_places;
     ctx->promise_walks = &memory->promise_walks;
     ctx->supply = &memory->supply;
     ctx->sale = &memory->sale;

@@ -87,6 +87,7 @@ struct supply_work;
 struct candidates;
 struct locating;
 struct promise_walks;
+struct short_places;
 struct order_plan;
 struct postings;
 struct send_work;
@@ -134,6 +135,7 @@ struct ctx {
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
     uint32_t come_count;           /* of what is sent, see engine/ops/sent_come.h */
     struct sent_come come[SENT_COME_MAX];
+    struct short_places *short_places;   /* of the current item */
     struct promise_walks *promise_walks; /* see engine/ops/precedence.h */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];

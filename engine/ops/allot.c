@@ -15,7 +15,9 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/place.h"
+#include "engine/ops/stand_ins.h"
 #include "engine/ops/sweep.h"
+#include "engine/sourcing/short_places.h"
 #include "engine/txn/txn_run.h"
 
 /* One allotment in progress. */
@@ -50,10 +52,10 @@ static enum code check_allotment(struct ctx *ctx, const struct allotment *a)
     return CODE_OK;
 }
 
-static enum code too_little(struct ctx *ctx, const struct allotting *move, uint64_t word)
+static enum code too_little(struct ctx *ctx, const struct allotting *move, int64_t free)
 {
     const struct allotment *a = move->asked;
-    int64_t available = word_available(word) > 0 ? word_available(word) : 0;
+    int64_t available = free > 0 ? free : 0;
     fail(ctx, CODE_INSUFFICIENT_STOCK,
          a->qty > 0 ? "only %lld of \"%.*s\" at \"%.*s\" are free to be allotted"
                     : "only %lld of \"%.*s\" at \"%.*s\" are allotted and not promised",
@@ -96,22 +98,25 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     enum code code = find_pools(ctx, move);
     if (code)
         return code;
-    uint64_t word = move->from ? pool_read(move->from) : 0;
-    if (word_available(word) < move->qty)
-        return word_undecided(word) ? CODE_DEFERRED : too_little(ctx, move, word);
+    uint32_t from = move->from ? pool_unit(items, move->from) : UINT32_MAX;
+    struct short_look look = short_places_look_at(ctx, from);
+    if (look.free < move->qty)
+        return look.sure ? too_little(ctx, move, look.free) : CODE_DEFERRED;
     assert(move->qty > 0);
     assert(move->from); /* else nothing would have been available */
-    uint32_t from = pool_unit(items, move->from);
     post(ctx->postings, (struct posting){ .pool = from,
                                           .counted = NOT_COUNTED,
                                           .on_hand = (int32_t)-move->qty,
-                                          .needs = (int32_t)move->qty,
+                                          .needs = (int32_t)(move->qty + look.claim),
                                           .stays = true });
     return target_post(ctx, &move->to, move->asked->sku, move->qty);
 }
 
 static enum code make_pool(struct ctx *ctx, struct txn *t)
 {
+    enum code code = stand_ins_check(ctx);
+    if (code)
+        return code;
     return target_make(ctx, &((struct allotting *)t)->to, &ctx->postings->at[1]);
 }
 

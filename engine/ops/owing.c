@@ -6,6 +6,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/stand_ins.h"
 #include "engine/txn/txn_run.h"
 
 void owing_pay(struct ctx *ctx, uint32_t item, uint16_t location, bool exactly, int64_t *qty)
@@ -118,8 +119,9 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 static enum code check_mark(struct ctx *ctx, struct txn *t)
 {
     const struct settling_debt *s = (const struct settling_debt *)t;
-    (void)ctx;
-    return !s->in || incoming_mark(s->in) == s->mark ? CODE_OK : CODE_DEFERRED;
+    if (!s->in)
+        return CODE_OK;
+    return incoming_mark(s->in) == s->mark ? stand_ins_none_left(ctx) : CODE_DEFERRED;
 }
 
 static uint32_t build_record(struct ctx *ctx, struct txn *t)

@@ -2,6 +2,7 @@
 #include "engine/ops/place.h"
 
 #include "engine/ledger/ctx.h"
+#include "engine/ops/stand_ins.h"
 
 _Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit the postings");
 
@@ -183,7 +184,7 @@ bool place_takes_come(const struct ctx *ctx)
     return any;
 }
 
-enum code place_check_come(const struct ctx *ctx)
+enum code place_check_come(struct ctx *ctx)
 {
     const struct items *items = &ctx->ledger->items;
     const struct postings *postings = ctx->postings;
@@ -194,7 +195,7 @@ enum code place_check_come(const struct ctx *ctx)
         if (takes_come(items, p))
             same &= !mark_is_raised(mark) && (int32_t)mark_expected(mark) == p->floor;
     }
-    return same ? CODE_OK : CODE_DEFERRED;
+    return same ? stand_ins_none_left(ctx) : CODE_DEFERRED;
 }
 
 /* ---- giving to a pool that may not exist yet ---- */

@@ -50,7 +50,7 @@ void place_take(struct items *items, struct place *place, int64_t missing, bool 
  * may have another supply at once (X3), whose record would come first. And once they are made: is
  * what they took still what had come (X1)? CODE_OK, or CODE_DEFERRED. */
 bool place_takes_come(const struct ctx *ctx);
-enum code place_check_come(const struct ctx *ctx);
+enum code place_check_come(struct ctx *ctx);
 
 /* Sums on hand and available, less what is owed, pool by pool: not at one instant. */
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,

@@ -17,9 +17,11 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/stand_ins.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
+#include "engine/sourcing/short_places.h"
 #include "engine/store/slot_places.h"
 #include "engine/txn/txn_run.h"
 
@@ -129,11 +131,11 @@ static enum code find_sources(struct ctx *ctx, struct supplying *s)
     for (uint32_t i = 0; i < w->line_count; i++) {
         struct line_entry *line = &w->fresh[i];
         line->pool = shared_unit(items, w->items[i], (uint16_t)(s->from - 1));
-        uint64_t word = line->pool == UINT32_MAX ? 0 : pool_read(pool_at(items, line->pool));
-        if (word_available(word) >= line->qty)
+        struct short_look look = short_places_look_at(ctx, line->pool);
+        if (look.free >= line->qty)
             continue;
-        undecided |= word_undecided(word) != 0;
-        int64_t available = word_available(word) > 0 ? word_available(word) : 0;
+        undecided |= !look.sure;
+        int64_t available = look.free > 0 ? look.free : 0;
         ctx->failure.shorts[ctx->failure.short_count++] =
             (struct shortfall){ item_sku(item_at(items, w->items[i])), line->qty, available };
     }
@@ -244,6 +246,12 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 
 /* ---- doing it ---- */
 
+static enum code check_taken(struct ctx *ctx, struct txn *t)
+{
+    (void)t;
+    return stand_ins_check(ctx);
+}
+
 static void fill_entry(struct ctx *ctx, const struct supplying *s)
 {
     struct id_entry *entry = s->txn.entry;
@@ -345,6 +353,7 @@ static const struct txn_kind supply_txn = {
     .gives = true,
     .remembered = ENTRY_SUPPLY,
     .plan = plan,
+    .taken = check_taken,
     .record = build_record,
     .show = show,
     .repeat = repeat,

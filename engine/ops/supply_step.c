@@ -15,6 +15,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/sent_come.h"
+#include "engine/ops/stand_ins.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
@@ -110,7 +111,7 @@ void supply_step_end(struct ctx *ctx, struct stepping_supply *s)
 enum code supply_step_taken(struct ctx *ctx, struct txn *t)
 {
     supply_step_bracket(ctx, (struct stepping_supply *)t);
-    return CODE_OK;
+    return stand_ins_none_left(ctx);
 }
 
 void supply_step_show(struct ctx *ctx, struct txn *t)

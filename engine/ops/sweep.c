@@ -211,7 +211,7 @@ void sweep_noted(struct ctx *ctx)
     uint32_t count = ctx->sweep_count;
     ctx->kept_failure = ctx->failure; /* the client is still to be told */
     memcpy(ctx->sweeping, ctx->sweeps, count * sizeof ctx->sweeps[0]);
-    ctx->sweep_count = 0;
+    ctx->sweep_count = 0; /* @swept-now */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t unit = ctx->sweeping[i];
         uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, unit));

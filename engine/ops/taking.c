@@ -5,6 +5,7 @@
 
 #include "engine/ledger/ctx.h"
 #include "engine/ops/backlog.h"
+#include "engine/ops/stand_ins.h"
 #include "engine/ops/sweep.h"
 #include "engine/sourcing/safety.h"
 
@@ -41,7 +42,8 @@ static void post_backlog(struct ctx *ctx, const struct planned_draw *draw)
 enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taking)
 {
     taking->guarded = s->channel->buffer == 0 || s->one_pool;
-    taking->expects = taking->backlogs = taking->waits = false;
+    taking->expects = taking->backlogs = taking->waits = taking->shorts = false;
+    const struct items *items = &ctx->ledger->items;
     int64_t buffer = taking->guarded ? s->channel->buffer : 0;
     for (uint32_t i = 0; i < s->draw_count; i++) {
         const struct planned_draw *draw = &s->draws[i];
@@ -54,8 +56,13 @@ enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taki
         if (taking->waits && !backlog_admits(ctx, draw->pool, NULL))
             return CODE_DEFERRED;
         assert(buffer == 0 || i == 0);
-        struct leaves leaves = leaves_of(ctx, s->channel, key_item(draw->key));
-        int64_t stays = leaves.nothing ? 0 : leaves_in_pool(&leaves, draw->key, draw->pool);
+        uint32_t item = key_item(draw->key);
+        taking->shorts |= item_may_be_short(item_at(items, item)); /* @may-be-short */
+        uint32_t before = i > 0 ? key_item(s->draws[i - 1].key) : UINT32_MAX;
+        struct leaves leaves = leaves_of_again(ctx, s->channel, item, before);
+        int64_t stays = leaves.nothing ? 0
+                                       : leaves_in_pool(&leaves, draw->key, draw->pool,
+                                                        pool_read(pool_at(items, draw->pool)));
         if (stays == NOT_STOCKED)
             return CODE_DEFERRED; /* since it was planned */
         taking->expects |= draw->eta_ms != 0;
@@ -186,7 +193,8 @@ enum code taking_check(struct ctx *ctx, struct order_plan *s, const struct takin
 {
     if (taking->backlogs && !(backlog_within_limit(ctx, s) && waits_rightly(ctx, s)))
         return CODE_DEFERRED;
-    bool holds = etas_hold(ctx, s, taking) && (none_overtaken(ctx, s, taking));
+    bool holds = etas_hold(ctx, s, taking) && none_overtaken(ctx, s, taking) &&
+                 (!taking->shorts || stand_ins_check(ctx) == CODE_OK); /* @overtake-short */
     return holds ? leave_buffer(ctx, s, taking) : CODE_DEFERRED;
 }
 

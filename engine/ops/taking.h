@@ -13,6 +13,7 @@ struct taking {
     bool serves;   /* the caller's: it serves the backlog, so that it waits for nobody */
     bool backlogs; /* some draws are on a backlog */
     bool waits;    /* some draws are of items that may have a backlog */
+    bool shorts;   /* some draws are of items of which promises may be short */
 };
 
 /* Posts the take of each draw. The takes themselves check that the channel leaves what it must, as
@@ -22,7 +23,8 @@ enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taki
 /* May even a single take be undone? */
 static inline bool taking_may_undo(const struct taking *taking)
 {
-    return !taking->guarded || taking->expects || taking->backlogs || taking->waits;
+    return !taking->guarded || taking->expects || taking->backlogs || taking->waits ||
+           taking->shorts;
 }
 
 /* How many slots to set aside for listing its promises, see precedence.h, and its part of backlogs,

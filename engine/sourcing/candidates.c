@@ -62,13 +62,14 @@ rank_of(const struct ctx *ctx, const struct channel *channel, uint16_t channel_a
     return is_promised(ctx, channel, *eta_ms) ? rank + FROM_EXPECTED * LOCATIONS_MAX : RANK_NEVER;
 }
 
-/* gone: what the channel leaves there, and what is planned. The candidate's parts are in registers:
- * to put it together in memory and copy it made a walk over 500 places twice as slow. */
-static inline __attribute__((always_inline)) void
-look_at(struct candidates *s, const struct pool *pool, uint64_t key, uint32_t unit, uint32_t rank,
-        uint64_t eta_ms, int64_t gone, bool serving)
+/* word: the pool's. gone: what the channel leaves there, and what is planned. The candidate's parts
+ * are in registers: to put it together in memory and copy it made a walk over 500 places twice as
+ * slow. */
+static inline __attribute__((always_inline)) void look_at(struct candidates *s, uint64_t word,
+                                                          uint64_t key, uint32_t unit,
+                                                          uint32_t rank, uint64_t eta_ms,
+                                                          int64_t gone, bool serving)
 {
-    uint64_t word = pool_read(pool);
     int64_t available = word_available(word) - gone;
     s->pools++; /* @look */
     s->undecided |= word_undecided(word) != 0;
@@ -158,13 +159,14 @@ walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *
         uint32_t rank = rank_of(ctx, channel, channel_at, key, unit, true, &eta_ms);
         if (rank == RANK_NEVER)
             continue;
-        int64_t left = leaves ? leaves_in_pool(leaves, key, unit) : 0;
+        uint64_t word = pool_read(pool);
+        int64_t left = leaves ? leaves_in_pool(leaves, key, unit, word) : 0;
         if (left == NOT_STOCKED)
             continue;
         int64_t gone = left + (planned ? planned->slots[planned_slot(planned, unit)].qty : 0);
         bool serving = bound ? at == bound_at && (!demand->serves_bound || demand->serves_bound[at])
                              : demand->serves[at];
-        look_at(s, pool, key, unit, rank, eta_ms, gone,
+        look_at(s, word, key, unit, rank, eta_ms, gone,
                 serving && in_time(ctx, demand, key, unit, eta_ms));
     }
     s->stable &= gives_unchanged(item_at(items, index), stamp);
@@ -189,6 +191,7 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
     s->leaves = !leaves.nothing || expects(ctx, channel, index);
     walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, stamp, index, bound, planned,
                s);
+    s->undecided |= leaves_undecided(&leaves);
     limit_to_draws(s);
     leave_buffer(channel, s);
 }
@@ -200,6 +203,7 @@ void candidates_all(struct ctx *ctx, const struct channel *channel, const struct
     struct leaves leaves = leaves_of(ctx, channel, index);
     s->leaves = !leaves.nothing || expects(ctx, channel, index);
     walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, stamp, index, NULL, NULL, s);
+    s->undecided |= leaves_undecided(&leaves);
     leave_buffer(channel, s);
 }
 
@@ -239,10 +243,11 @@ find_first(struct ctx *ctx, const struct channel *channel, const struct demand *
             c.rank = rank_of(ctx, channel, channel_at, key, unit, expected, &c.eta_ms);
         if (c.rank == RANK_NEVER)
             continue;
-        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, unit);
+        uint64_t word = pool_read(pool);
+        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, unit, word);
         if (left == NOT_STOCKED)
             continue;
-        c.available = word_available(pool_read(pool)) - left;
+        c.available = word_available(word) - left;
         ++*pools; /* @first-look */
         if (c.available <= 0)
             continue;
@@ -288,6 +293,7 @@ static int64_t available_once(struct ctx *ctx, const struct channel *channel, ui
         walk_pools(ctx, channel, &usual, NULL, stamp, item, NULL, NULL, ctx->candidates);
     else
         walk_pools(ctx, channel, &usual, &leaves, stamp, item, NULL, NULL, ctx->candidates);
+    ctx->candidates->undecided |= leaves_undecided(&leaves);
     limit_to_draws(ctx->candidates);
     leave_buffer(channel, ctx->candidates);
     return ctx->candidates->takeable;

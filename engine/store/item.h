@@ -92,14 +92,19 @@ static inline struct item *item_at(const struct items *items, uint32_t index)
     return (struct item *)(void *)(items->units + (size_t)index * ITEM_UNITS);
 }
 
+static inline unsigned item_flags(const struct item *item)
+{
+    return atomic_load_explicit(&item->flags, memory_order_relaxed);
+}
+
 static inline bool item_has(const struct item *item, enum item_flag flag)
 {
-    return atomic_load_explicit(&item->flags, memory_order_relaxed) & flag;
+    return item_flags(item) & flag;
 }
 
 static inline bool item_has_any(const struct item *item, unsigned flags)
 {
-    return atomic_load_explicit(&item->flags, memory_order_relaxed) & flags;
+    return item_flags(item) & flags;
 }
 
 static inline void item_set(struct item *item, enum item_flag flag)

@@ -68,6 +68,24 @@ class Supplies(Judge):
         twice = Supplied().expect(1).promise("o1", 20, (3, 4), 1).promise("o2", 30, (5, 6), 2)
         self.bad(twice.end(), "U3")
 
+    @staticmethod
+    def lost():
+        """What o1 was promised never comes."""
+        story = Supplied().expect(1).promise("o1", 20, (3, 4), 1)
+        return story.come(30, (5, 6), 0, 0, 1, line=(1, 1, 0, 0, 1), state="arrived", close=True)
+
+    def test_what_is_to_stand_in_is_nobody_elses(self):
+        def bring(story):
+            story.call(2, 7, 20, "receive", "r1", "a", "main", 1, lsn=40, on_hand=1, available=0)
+            return story.row(40, "receive", "r1", "main", "shared", 1, 1, 1)
+        told = [(30, "lost")]
+        self.good(bring(self.lost()).end(told))
+        self.bad(bring(self.lost()).promise("o2", 50, (8, 9), 2, pool="shared").end(told), "U8")
+        freed = bring(self.lost())
+        freed.call(0, 8, 9, "cancel", "o1", lsn=45, state="cancelled")
+        freed.row(45, "cancel", "o1", "main", "expected", 1, 0, 0)
+        self.good(freed.promise("o2", 50, (10, 11), 1, pool="shared").end(told))
+
     def test_what_has_come_is_still_promised(self):
         story = Supplied().expect(1).promise("o1", 20, (3, 4), 1)
         story.come(30, (5, 6), 0, 1, 1, line=(1, 1, 1, 0, 0), state="arrived")

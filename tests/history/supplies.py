@@ -14,7 +14,9 @@ of witness.py:
   U5  of what came of a supply, nobody is handed a unit that was promised to somebody earlier;
   U6  what is promised of a supply is ready at its ETA, also once that has changed;
   U7  events tell of each arrival that is too much or too little, of each supply that is late, once,
-      and of no shortage where all is covered.
+      and of no shortage where all is covered;
+  U8  no order and no transfer takes what is to stand in: while promises of a place are short, it
+      takes nothing that is on hand there, even if that comes at the same time.
 
 The rest is seen by those who look (bounds.py).
 """
@@ -531,8 +533,11 @@ class SupplyWitness(Witness):
             lacking = self.lacking(change, key, beside)
             document = self.documents.get(change.told[0].params[0])
             first = document and document.versions[0].change is change
-            if change.parts.get(key, (0, 0))[1] > 0 or (first and document.source == key[1]):
+            leaves = first and document.source == key[1]
+            if change.parts.get(key, (0, 0))[1] > 0 or leaves:
                 self.check_promised_once(change, key, beside)
+            if leaves or self.takes_what_is_there(change, key):
+                self.check_stand_ins(change, key, beside)
             changes.append((change, lacking))
 
     def check_promised_once(self, change, key, beside):
@@ -546,6 +551,26 @@ class SupplyWitness(Witness):
             raise Violation(
                 f"U3: in lsn order {key} has {on_hand} on hand and {ways} under way, and {reserved} "
                 "are promised", [*(other for other, _ in changes[-7:]), change])
+
+    # ---- U8
+
+    def takes_what_is_there(self, change, key):
+        order = self.orders.get(change.told[0].params[0])
+        promise = order and order.promises.get(key)
+        return bool(promise) and promise.lsns.get(None) == change.lsn
+
+    def check_stand_ins(self, change, key, beside):
+        """What is free stands in for promises that are short: whoever takes some of it leaves as
+        much as they lack, but for what is found missing at the same time."""
+        on_hand, reserved = self.pools[key]
+        coming = sum(min(units, self.promised_of(key, ident) + self.promised_of(key, "?"))
+                     for ident, units in self.under_way(*key).items())
+        lacking = reserved - coming - on_hand
+        if lacking > sum(other.less[key] for other, _ in beside):
+            raise Violation(
+                f"U8: of {key} {on_hand} are on hand, and {reserved} are promised, {coming} of them "
+                "of what is under way: so what this takes was to stand in for what is short",
+                [*(other for other, _ in self.lacks[key][-7:]), change])
 
     # ---- U5
 

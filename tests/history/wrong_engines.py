@@ -49,6 +49,7 @@ BEFORE_TAKES = ("before", "before-takes", "if (takes > 0) linger();")
 BETWEEN_LOOKS = ("after", "look", "linger();")
 IN_FIRST_LOOK = ("after", "first-look", "linger();")
 BEFORE_GIVE = ("before", "give", "if (kind->gives) linger();")
+SLOW_TO_SWEEP = ("before", "swept-now", "linger();")
 SLOW_TO_SERVE = ("before", "redraw", "if (r->kind->serves) linger();")
 
 # name: (which rule is broken, changes, options for record.py, or the race program that catches it).
@@ -309,7 +310,7 @@ WRONG = {
     ),
     "lingering_supplies": (
         "none",
-        [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE, BETWEEN_LOOKS],
+        [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE, BETWEEN_LOOKS, SLOW_TO_SWEEP],
         ("--supplies", "--calls", "150", "--crashes", "3"),
     ),
     "nowhere_for_a_moment": (
@@ -347,6 +348,11 @@ WRONG = {
     "later_first": (
         "what comes is handed to whoever asks first, whoever was promised it first",
         [("replace", "precedence", "if (come >= qty)")],
+        SUPPLIES_HOT,
+    ),
+    "stand_in_taken": (
+        "an order takes what is to stand in for what is short",
+        [("replace", "may-be-short", ""), ("replace", "claims-short", "return 0;"), SLOW_TO_SWEEP],
         SUPPLIES_HOT,
     ),
     "supply_op_not_recovered": (

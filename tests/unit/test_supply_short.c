@@ -140,3 +140,61 @@ Test(supply, what_stands_in_too_late_is_free)
     cr_assert_eq(ctx->sweep_count, 0, "nothing is left to do");
     check_fulfilled("o1", true);
 }
+
+/* ---- what stands in is nobody else's, even before it does ---- */
+
+static enum code try_allot(const char *id, int64_t qty)
+{
+    struct allot_result r;
+    struct allotment allotment = { .id = text_of(id),
+                                   .sku = text_of("tea"),
+                                   .location = text_of("store"),
+                                   .channel = text_of("default"),
+                                   .qty = qty };
+    return ledger_allot(ctx, &allotment, &r);
+}
+
+static enum code try_send_away(const char *id, int64_t qty)
+{
+    struct supply_line line = tea(qty, 0);
+    struct supply_order order = { .id = text_of(id),
+                                  .from = text_of("store"),
+                                  .location = text_of("main"),
+                                  .lines = &line,
+                                  .line_count = 1 };
+    return ledger_transfer(ctx, &order, &view);
+}
+
+/* The pool that the supply has at the store, with an undecided take, so that no sweep is sure. */
+static struct pool *hold_supply(void)
+{
+    struct pool *pool = pool_find(&rig.ledger->items, 0, 1, owner_expected(0));
+    cr_assert(pool_hold(pool));
+    return pool;
+}
+
+Test(supply, what_is_to_stand_in_is_nobody_elses)
+{
+    expect("e", 3, NOW + HOUR);
+    reserve("o0", 10); /* what is on hand */
+    reserve("o1", 3);
+    withdraw("e");
+    struct pool *held = hold_supply();
+    receive("r2", "store", 2);
+    cr_assert_eq(row("shared").on_hand, 2, "no sweep can have the units stand in yet");
+    cr_assert_eq(available("default"), 0);
+    cr_assert_eq(available("web"), 0);
+    cr_assert_neq(try_reserve("t1", "default", 1), CODE_OK);
+    cr_assert_neq(try_reserve("t2", "web", 1), CODE_OK);
+    cr_assert_neq(try_allot("t3", 1), CODE_OK);
+    cr_assert_neq(try_send_away("t4", 1), CODE_OK);
+    receive("r3", "store", 3); /* one more than o1 lacks */
+    cr_assert_eq(available("default"), 2);
+    cr_assert_neq(try_reserve("t5", "default", 3), CODE_OK);
+    cr_assert_eq(try_reserve("t6", "default", 1), CODE_OK);
+    pool_decide(held);
+    at_time(NOW + 1);
+    check_fulfilled("o1", true);
+    cr_assert_eq(available("default"), 1);
+    cr_assert_eq(try_allot("t7", 1), CODE_OK);
+}
