@@ -3,6 +3,7 @@
 #ifndef STOCKD_ENGINE_REPLAY_FOLLOWING_H
 #define STOCKD_ENGINE_REPLAY_FOLLOWING_H
 
+#include "engine/ledger/ctx.h"
 #include "engine/replay/apply_inside.h"
 #include "engine/store/item_map.h"
 
