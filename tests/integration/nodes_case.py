@@ -58,7 +58,7 @@ class Line(Proxy):
                     continue
                 self.peers += [client, member]
                 for pair in ((client, member, False), (member, client, True)):
-                    self.threads.append(threading.Thread(target=self._pass, args=pair))
+                    self.threads.append(threading.Thread(target=self._pass, args=pair, daemon=True))
                     self.threads[-1].start()
 
     def _pass(self, here, there, is_reply):
@@ -87,8 +87,8 @@ class Node:
                               *self.trio.options, self.name],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True)
-        self.readers = [threading.Thread(target=self.trio.read, args=(self.process.stdout,)),
-                        threading.Thread(target=self._listen, args=(self.process.stderr,))]
+        self.readers = [threading.Thread(target=read, args=(stream,), daemon=True) for read, stream in
+                        ((self.trio.read, self.process.stdout), (self._listen, self.process.stderr))]
         for reader in self.readers:
             reader.start()
 
@@ -262,6 +262,10 @@ class Trio:
 
     # ---- what befalls them ----
 
+    def load(self):
+        """Nothing but load: standbys see no hole, even if batches overtake each other."""
+        self.progress(1000)
+
     def kill_primary(self):
         node = self.primary()
         node.kill()
@@ -322,7 +326,7 @@ class Trio:
             while not done.wait(0.1):
                 for node in nodes:
                     node.tell("suspect")
-        thread = threading.Thread(target=keep_on)
+        thread = threading.Thread(target=keep_on, daemon=True)
         thread.start()
         try:
             return self.primary(but=primary)
@@ -419,12 +423,20 @@ class Trio:
                 raise Wrong(f"seed {self.seed}: etcd's batch {number} differs from the journals'")
 
     def log(self):
-        member = self.etcd.members[0]
-        told = subprocess.run([ETCDCTL, "--endpoints", member.endpoint, "get", "--prefix",
-                               "/stockd/test/log/", "-w", "json"], capture_output=True, check=True,
-                              env={**os.environ, "ETCDCTL_API": "3"}).stdout
+        pairs = self.etcdctl("get", "--prefix", "/stockd/test/log/").get("kvs", [])
         return {int(base64.b64decode(pair["key"])[-16:], 16): base64.b64decode(pair["value"])
-                for pair in json.loads(told).get("kvs", [])}
+                for pair in pairs}
+
+    def etcdctl(self, *what):
+        member = self.etcd.members[0]
+        told = subprocess.run([ETCDCTL, "--endpoints", member.endpoint, *what, "-w", "json"],
+                              capture_output=True, check=True,
+                              env={**os.environ, "ETCDCTL_API": "3"}).stdout
+        return json.loads(told)
+
+    def holds_key(self, name):
+        """etcd has that key of the cluster."""
+        return bool(self.etcdctl("get", "/stockd/test/" + name).get("kvs"))
 
     def close(self):
         for node in self.running():
