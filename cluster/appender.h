@@ -20,7 +20,6 @@
 
 enum {
     APPENDER_SLOTS = 8,     /* batches that are not committed yet, at most */
-    APPENDER_UNDER_WAY = 3, /* of them are under way, unless told otherwise */
     APPENDER_PAUSE_MS = 20, /* before what etcd did not take is sent again */
 };
 

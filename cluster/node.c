@@ -225,7 +225,7 @@ static void set_limits(struct node_limits *limits)
     DEFAULT(limits, chores_ms, 1000);
     DEFAULT(limits, stagger_ms, 200);
     DEFAULT(limits, handover_ms, 200);
-    DEFAULT(limits, under_way, APPENDER_UNDER_WAY);
+    DEFAULT(limits, under_way, 1);
     DEFAULT(limits, keep_bytes, UINT64_C(64) << 20);
     DEFAULT(limits, kept_bytes, UINT64_C(8) << 20);
     DEFAULT(limits, quota_bytes, UINT64_C(2) << 30);

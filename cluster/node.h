@@ -35,7 +35,7 @@ struct node_limits {
     uint32_t chores_ms;   /* 1000: says what it keeps, looks what others keep, trims */
     uint32_t stagger_ms;  /* 200: a candidate waits a random part of it */
     uint32_t handover_ms; /* 200: until a handover has failed */
-    uint32_t under_way;   /* 3: appends */
+    uint32_t under_way;   /* 1: appends; more are refused more often (N4), and sent again */
     uint64_t keep_bytes;  /* 64 MiB: of the log are not trimmed */
     uint64_t kept_bytes;  /* 8 MiB: said to be kept each */
     uint64_t quota_bytes; /* 2 GiB: etcd's own default */
