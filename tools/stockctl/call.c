@@ -54,7 +54,8 @@ int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
     if (ctl_has_several(ctl)) /* each address is in the text */
         return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s", text);
     return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s%s", ctl->server, text,
-                     status == STOCKD_E_CONNECT && !output_errors_in_json(ctl)
+                     (status == STOCKD_E_CONNECT || status == STOCKD_E_CLOSED) &&
+                             !output_errors_in_json(ctl)
                          ? " (is stockd running there? -s ADDRESS names another)"
                          : "");
 }
