@@ -329,6 +329,10 @@ class Options(GatewayTestCase):
         self.refuses("--nonsense", "1", names="--nonsense")
         self.refuses("--threads", "0", names="--threads")
         self.refuses("--threads", "1x", names="--threads")
+        for origins, names in (("", '""'), ("shop.example", "shop.example"), ("null", "null"),
+                               ("https://a.example,", '""'), ("https://a.example/", "no path"),
+                               ("https://a.example:443", "443"), ("http://*.example", "no path")):
+            self.refuses("--cors", origins, names=names)
         self.refuses("--listen", names="--listen")
         self.refuses("--listen", "nothing", names="nothing")
         self.refuses("--listen", self.gateway.address, names="in use")

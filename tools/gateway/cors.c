@@ -2,6 +2,7 @@
 #include "tools/gateway/cors.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,6 +23,44 @@ static bool is_no_name(const char *host)
     if (len == sizeof local - 1 && strncasecmp(host, local, len) == 0)
         return true;
     return host[0] == '[' || (len > 0 && strspn(host, digits) >= len);
+}
+
+static bool ends_in(const char *text, size_t len, const char *end)
+{
+    size_t size = strlen(end);
+    return len >= size && strncmp(text + len - size, end, size) == 0;
+}
+
+static const char *why_no_origin(const char *origin, size_t len)
+{
+    static const char *const schemes[] = { "https://", "http://" };
+    static const char *const ports[] = { ":443", ":80" };
+    for (unsigned i = 0; i < 2; i++) {
+        size_t size = strlen(schemes[i]);
+        if (len <= size || strncasecmp(origin, schemes[i], size) != 0)
+            continue;
+        if (strcspn(origin + size, "/?#@* ,") != len - size)
+            return "an origin ends with its host or port, and has no path, user, * or blank";
+        if (ends_in(origin, len, ports[i]))
+            return "browsers leave out the port 443 of https:// and 80 of http://";
+        return NULL;
+    }
+    return "give *, none, or origins as in https://shop.example,https://b.example";
+}
+
+bool cors_is_policy(const char *policy, char *why, size_t size)
+{
+    if (strcmp(policy, "*") == 0 || strcmp(policy, "none") == 0)
+        return true;
+    for (const char *at = policy;; at += strspn(at, ", ")) {
+        size_t len = strcspn(at, ",");
+        const char *problem = why_no_origin(at, len);
+        if (problem)
+            snprintf(why, size, "\"%.*s\": %s", (int)len, at, problem);
+        if (problem || at[len] == '\0')
+            return !problem;
+        at += len;
+    }
 }
 
 static bool is_listed(const char *list, const char *origin)

@@ -14,6 +14,7 @@
 #define GATEWAY_CORS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct cors_request {
     const char *origin; /* NULL: not from a page of another origin; always allowed */
@@ -27,6 +28,9 @@ struct cors_answer {
     const char *allow_origin; /* for Access-Control-Allow-Origin; NULL: no such header */
     bool varies;              /* by origin */
 };
+
+/* False, with one line in why (size bytes): one of its origins is such that no browser sends it. */
+bool cors_is_policy(const char *policy, char *why, size_t size);
 
 struct cors_answer cors_judge(const char *policy, const struct cors_request *request);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/gateway/cors.h"
 #include "tools/service/notice.h"
 
 #define GATEWAY_VERSION "0.1.0"
@@ -71,7 +72,6 @@ static const struct word {
     { "--key", offsetof(struct options, engine.key_file) },
     { "--listen", offsetof(struct options, listen) },
     { "--ready-file", offsetof(struct options, ready_file) },
-    { "--cors", offsetof(struct options, cors) },
     { "--console", offsetof(struct options, console) },
     { "--ops", offsetof(struct options, ops) },
 };
@@ -134,6 +134,11 @@ static int take(struct options *options, const char *name, const char *value)
             *(const char **)field = value;
             return GO_ON;
         }
+    if (strcmp(name, "--cors") == 0) {
+        char why[256];
+        options->cors = value;
+        return cors_is_policy(value, why, sizeof why) ? GO_ON : misused(name, why);
+    }
     if (strcmp(name, "--token-file") == 0)
         return read_token(options, value);
     if (strcmp(name, "--log-format") == 0)
