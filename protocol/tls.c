@@ -144,19 +144,6 @@ void tls_destroy(struct tls *tls)
     free(tls);
 }
 
-bool tls_reload(struct tls *tls, char *why, size_t size)
-{
-    SSL_CTX *fresh = read_context(&tls->files, why, size);
-    if (!fresh)
-        return false;
-    pthread_mutex_lock(&tls->lock);
-    SSL_CTX *old = tls->context;
-    tls->context = fresh;
-    pthread_mutex_unlock(&tls->lock);
-    SSL_CTX_free(old); /* its connections hold it as well */
-    return true;
-}
-
 /* The caller frees it. */
 static SSL_CTX *context_now(struct tls *tls)
 {
@@ -165,6 +152,40 @@ static SSL_CTX *context_now(struct tls *tls)
     SSL_CTX_up_ref(context);
     pthread_mutex_unlock(&tls->lock);
     return context;
+}
+
+static bool has_expired(SSL_CTX *context)
+{
+    return X509_cmp_current_time(X509_get0_notAfter(SSL_CTX_get0_certificate(context))) < 0;
+}
+
+/* An old file in the place of the new one must not take away what still serves. */
+static bool may_replace(struct tls *tls, SSL_CTX *fresh, char *why, size_t size)
+{
+    SSL_CTX *old = context_now(tls);
+    bool may = has_expired(old) || !has_expired(fresh);
+    SSL_CTX_free(old);
+    if (!may)
+        snprintf(why, size, "tls-cert: %s has expired, and the one in use has not",
+                 tls->files.certificate);
+    return may;
+}
+
+bool tls_reload(struct tls *tls, char *why, size_t size)
+{
+    SSL_CTX *fresh = read_context(&tls->files, why, size);
+    if (!fresh)
+        return false;
+    if (!may_replace(tls, fresh, why, size)) {
+        SSL_CTX_free(fresh);
+        return false;
+    }
+    pthread_mutex_lock(&tls->lock);
+    SSL_CTX *old = tls->context;
+    tls->context = fresh;
+    pthread_mutex_unlock(&tls->lock);
+    SSL_CTX_free(old); /* its connections hold it as well */
+    return true;
 }
 
 SSL *tls_accept(struct tls *tls)
@@ -187,7 +208,7 @@ void tls_describe(struct tls *tls, char *to, size_t size)
     long length = 0;
     if (text) {
         X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_ONELINE);
-        BIO_puts(text, X509_cmp_current_time(end) < 0 ? ", which has EXPIRED: " : ", valid until ");
+        BIO_puts(text, has_expired(context) ? ", which has EXPIRED: " : ", valid until ");
         ASN1_TIME_print(text, end);
         length = BIO_get_mem_data(text, &bytes);
     }

@@ -27,8 +27,9 @@ struct tls_files {
 struct tls *tls_create(const struct tls_files *files, char *why, size_t size);
 void tls_destroy(struct tls *tls);
 
-/* Reads the files again. Any thread. False, with one line in why: they are bad, and connections go
- * on being made with what was read before. */
+/* Reads the files again. Any thread. False, with one line in why: they are bad, or the certificate
+ * has expired where that in use has not, and connections go on being made with what was read
+ * before. */
 bool tls_reload(struct tls *tls, char *why, size_t size);
 
 /* The certificate in use, for a log line: its subject, until when it is valid, and a warning if

@@ -242,9 +242,13 @@ class WhichServer(TlsCase):
             self.tls_client(self.context(authority))
 
     def test_expired(self):
-        self.install(*self.authority.issue("old", "stockd", HOSTS, expired=True))
-        self.assertIn("EXPIRED", self.server.stderr())
-        self.refused("expired")
+        pem, key = self.authority.issue("old", "stockd", HOSTS, expired=True)
+        listen = ("--listen", "tls://127.0.0.1:0", "--tls-cert", pem, "--tls-key", key)
+        with Server(*listen) as server:
+            self.assertIn("EXPIRED", server.stderr())
+            got = run_program("stockctl", "-s", server.tls, "--cacert", self.authority.path, "ping")
+            self.assertEqual(got.code, 3, got)
+            self.assertIn("expired", got.err)
 
     def test_another_host(self):
         self.install(*self.authority.issue("other", "localhost", "DNS:elsewhere.example"))
@@ -441,6 +445,9 @@ class Reload(TlsCase):
                         file.write(data)
                 self.reload(expect="the certificates stay as they are: " + mentions)
                 self.assertEqual(self.tls_client().call("ping"), "pong")
+        self.put(*self.authority.issue("old", "stockd", HOSTS, expired=True))
+        self.reload(expect="has expired, and the one in use has not")
+        self.assertEqual(self.tls_client().call("ping"), "pong")
         os.unlink(self.used[0])
         self.reload(expect=self.used[0] + ": No such file")
         self.assertEqual(self.tls_client().call("ping"), "pong")
