@@ -175,7 +175,7 @@ class Refusals(SupplyCase):
             ("ship", (held, None), {"op": "x" * 41}, "op"), ("ship", (held, None), {"close": True}, "close"),
             ("arrive", (outside, None), {"close": "yes"}, "close"), ("arrive", (outside, None), {"op": outside}, "op"),
             ("withdraw", (outside, None), {"op": 5}, "op"), ("withdraw", (outside, None), {"eta_ms": 5}, "eta_ms"),
-            ("reschedule", (outside, in_days(2)), {"op": ""}, "op"), ("supply", (outside,), {}, "parameters"),
+            ("reschedule", (outside, in_days(2)), {"op": ""}, "op"), ("supply", (outside,), {"op": "x"}, "op"),
         ):
             with self.subTest(method=method, options=options):
                 self.refused("bad_request", method, *first, options, names=names)
