@@ -89,6 +89,7 @@ class Change:
         self.era = 0
         self.takes = False  # follows rule T
         self.parts = {}  # (sku, place) -> (on_hand, reserved), how the pool changes
+        self.pieces = {}  # likewise -> a list of those, if draws of one pool are settled one by one
         self.made_by = None  # of a step: the call that made it
         self.rows = []  # what `history` tells of it
 

@@ -3,7 +3,7 @@
 
 Items. The pools of an item are one object. Every granted change is an event for each pool that it
 touches, at an instant of its own between being asked and being answered: what an order takes from
-several pools, and what a cancel gives back to them, is done pool by pool. What must hold there:
+several pools, and what a cancel gives back to them, is done draw by draw. What must hold there:
 
   V1  a reserve takes from a pool that has enough (on a channel that sells from one place, with the
       buffer left over) beside what the channel leaves there (leaves.py); a transfer takes what
@@ -145,24 +145,27 @@ class Item:
             part = change.parts.get((self.sku, place))
             if part is None:
                 continue
-            pool = self.at(place)
-            takes = change.takes_from(part)
-            lo = change.lo if takes else change.claimed_after
-            if change.kind == "sourced":
-                lo = max(lo, self.served_after(change))
-            event = Event(
-                (change.lsn, pool),
-                lo,
-                change.hi,
-                self.step_of(change, pool, *part),
-                change.say,
-                lsn=change.lsn,
-                after=[] if takes else self.takes_of(change),
-            )
-            event.delta = (pool, *part)
-            self.events.append(event)
-            self.dated.append((change.lsn, change.hi, event.key))
+            for number, piece in enumerate(change.pieces.get((self.sku, place)) or [part]):
+                self.add_event(change, self.at(place), number, piece)
         self.look_after(change)
+
+    def add_event(self, change, pool, number, part):
+        takes = change.takes_from(part)
+        lo = change.lo if takes else change.claimed_after
+        if change.kind == "sourced":
+            lo = max(lo, self.served_after(change))
+        event = Event(
+            (change.lsn, pool, number),
+            lo,
+            change.hi,
+            self.step_of(change, pool, *part),
+            change.say,
+            lsn=change.lsn,
+            after=[] if takes else self.takes_of(change),
+        )
+        event.delta = (pool, *part)
+        self.events.append(event)
+        self.dated.append((change.lsn, change.hi, event.key))
 
     def takes_of(self, change):
         """Keys of the events by which a transfer, an amend, a move or a reject takes what it needs,
@@ -170,7 +173,7 @@ class Item:
         if change.kind not in ("transfer", "sourced") and not change.redraws:
             return []
         return [
-            (change.lsn, self.at(place))
+            (change.lsn, self.at(place), 0)
             for (sku, place), part in change.parts.items()
             if sku == self.sku and place and change.takes_from(part)
         ]

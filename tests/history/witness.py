@@ -124,6 +124,17 @@ def end_if_done(reservation):
         reservation.state = "fulfilled" if done else "cancelled"
 
 
+def pieces(before, after):
+    """What each draw is less: (sku, place) -> [(on_hand, reserved)]. A move may have left an order
+    with two draws of one pool."""
+    found = {}
+    for was, now in zip(before.draws, after.draws):
+        fulfilled, cancelled = now[3] - was[3], now[4] - was[4]
+        if fulfilled or cancelled:
+            found.setdefault((was[0], was[1]), []).append((-fulfilled, -fulfilled - cancelled))
+    return found
+
+
 def step(reservation, call, there=None):
     """Takes the step; the parts (sku, place) -> (on_hand, reserved), or None if it cannot be. there:
     what is on hand in each pool; those units are handed over first."""
@@ -400,6 +411,8 @@ class Witness:
                 continue
             self.reservations[ident] = after
             change.parts, change.takes, change.made_by = parts, call.method == "fulfil", call
+            if call.method in ("fulfil", "cancel"):
+                change.pieces = pieces(reservation, after)
             if call.method == "move":
                 for sku, _, place, qty in call.params[1] if parts else ():
                     self.signals.append((change.lsn, "moved", ident, sku, place, qty))
@@ -510,6 +523,7 @@ class Witness:
         reservation = self.reservations.get(view.params[0])
         if reservation is None or reservation.state != "held":
             raise Violation("X3: what expires is held", [change, view])
+        before = reservation.copy()
         for draw in reservation.draws:
             left = draw[2] - draw[3] - draw[4]
             draw[4] += left
@@ -517,6 +531,7 @@ class Witness:
             if left:
                 change.parts[(draw[0], draw[1])] = 0, reserved - left
         reservation.state = "expired"
+        change.pieces = pieces(before, reservation)
         self.signals.append((change.lsn, "expired", reservation.ident, None, None, None))
 
     @staticmethod
