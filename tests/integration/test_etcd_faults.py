@@ -207,8 +207,10 @@ class OtherFaults(EtcdTestCase):
 
     def test_a_member_of_another_cluster(self):
         mine, other = self.cluster(1), self.cluster(1)
+        other.members[0].kill()  # so that even a slow client meets `mine` first
         driver = self.client(mine.address_of(mine.members + other.members))
         driver.put("a", "mine")
+        other.members[0].start()
         mine.members[0].kill()
         what = f"{other.members[0].endpoint}: it belongs to another cluster"
         wait_until(lambda: driver.has_said(what), timeout=60, what="the client to say so")
