@@ -347,7 +347,7 @@ WRONG = {
     ),
     "later_first": (
         "what comes is handed to whoever asks first, whoever was promised it first",
-        [("replace", "precedence", "if (come >= qty)")],
+        [("replace", "precedence", "if (units_come(now) >= qty)")],
         SUPPLIES_HOT,
     ),
     "stand_in_taken": (
