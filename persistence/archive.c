@@ -156,10 +156,13 @@ static int look_at(const struct file_ops *files, const char *path, uint64_t *byt
     ssize_t n = start && zstd && !error ? file_read_all(files, fd, start, size, 0) : -ENOMEM;
     if (n > 0) {
         ZSTD_inBuffer in = { start, (size_t)n, 0 };
-        ZSTD_outBuffer out = { blocks, sizeof blocks, 0 };
+        ZSTD_outBuffer out = { blocks, BLOCK_BYTES, 0 };
         bool whole =
-            !ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)) && out.pos >= BLOCK_BYTES;
+            !ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)) && out.pos == BLOCK_BYTES;
         good = whole && segment_header_check(blocks, header) == SEGMENT_VALID;
+        out.size = sizeof blocks; /* a header is good, whatever follows it */
+        if (good && ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)))
+            out.pos = BLOCK_BYTES;
         *made_ms = good ? time_of(header, blocks, out.pos) : 0;
     }
     if (!good)
