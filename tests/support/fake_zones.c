@@ -39,7 +39,8 @@ static int changes(void *context, const char *tz, int64_t from_ms, int64_t to_ms
     struct fake_zones *zones = context;
     unsigned zone = zone_of(tz), count = 0;
     zones->asked++;
-    if (zone == ZONES || (zones->missing && strcmp(zones->missing, tz) == 0))
+    const char *missing = zones->missing;
+    if (zone == ZONES || (missing && strcmp(missing, tz) == 0))
         return -ENOENT;
     if (zones->broken)
         return -EIO;

@@ -16,10 +16,11 @@
 
 struct fake_zones {
     struct zone_source source; /* its context is this struct */
-    bool broken;               /* no zone's data can be read */
-    const char *missing;       /* a zone that there is not any more; NULL: all are there */
-    int32_t shift_s;           /* to the east, for all but UTC: the rules have changed */
-    unsigned asked;            /* how often; whoever writes the catalogue counts it */
+    /* Any thread, also that of a ledger that follows. */
+    _Atomic bool broken;         /* no zone's data can be read */
+    const char *_Atomic missing; /* a zone that there is not any more; NULL: all are there */
+    _Atomic int32_t shift_s;     /* to the east, for all but UTC: the rules have changed */
+    _Atomic unsigned asked;      /* how often */
 };
 
 void fake_zones_open(struct fake_zones *zones);
