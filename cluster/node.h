@@ -7,7 +7,7 @@
  *   follows   reads the log, and watches the primary's beat
  *   stands    has swapped the term, or tries to; reads the log to its end
  *   primary   commits its own batches; beats; trims
- *   ended     for the reason that own_journal.ended is told
+ *   ended     own_journal.ended has got the reason
  *
  * A node that has ended is destroyed, and a new one made: after NODE_REFUSED, NODE_HANDED_OVER and
  * NODE_BEHIND at once, from the journal as it is on the disk (N9).

@@ -99,9 +99,9 @@ static inline bool log_has_room_for(const struct log *log, uint64_t *claimed)
 
 /*
  * A log that follows another one: nothing is claimed in it, and one thread moves its positions.
- * log_follow_to comes before what lies up to there is applied: so who has seen any of it waits
- * until that is acknowledged (ledger_shown_until). log_followed comes after all of it is applied
- * (L2): who reads the head sees all up to there.
+ * log_follow_to comes before what lies up to there is applied: so a reader that has seen
+ * any of it waits until that is acknowledged (ledger_shown_until). log_followed comes after all of
+ * it is applied (L2): a reader of the head sees everything up to there.
  */
 void log_follow_to(struct log *log, uint64_t position);
 void log_followed(struct log *log);

@@ -486,7 +486,8 @@ static int apply_refused(struct applying *a)
     return 0;
 }
 
-/* So that those who ask here are told of it, too: nobody looks at the backlog here. */
+/* A follower never serves the backlog, so it takes over what the primary found: nobody who waits
+ * can have what is free, and availability may show it. */
 static void show_in_vain(const struct applying *a, uint32_t item)
 {
     uint32_t gives;

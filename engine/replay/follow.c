@@ -225,8 +225,8 @@ void following_destroy(struct ledger *ledger)
     ledger->following = NULL;
 }
 
-/* What was noted as found in vain for the backlogs was so for who asks. Who takes needs it to be so
- * of each take (B2): so it is found anew. */
+/* The notes that a backlog was looked at in vain are good enough for questions. A take needs
+ * more: no other take may have come since the look (B2). So the primary looks again. */
 static void forget_served(const struct items *items)
 {
     uint32_t count = atomic_load_explicit(&items->count, memory_order_relaxed);

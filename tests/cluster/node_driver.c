@@ -127,7 +127,7 @@ static void start_again(struct driven *driven)
     start(driven);
 }
 
-/* ---- what it is told ---- */
+/* ---- commands ---- */
 
 static struct driven *named(const char *name)
 {
